@@ -1,0 +1,27 @@
+// Holds what the shape of dist/ promises to bundlers: `ai` is imported by one small file, which is loaded only by `import()`.
+// A static way to it would put all of `ai` into the start-up of every Worker.
+import fs from "node:fs";
+import path from "node:path";
+import { importsOf } from "./check-boundaries.mjs";
+import { ROOT, builtEntries } from "./public-entries.mjs";
+
+builtEntries();
+const dist = path.join(ROOT, "dist");
+const imports = new Map(
+  fs
+    .readdirSync(dist)
+    .filter((name) => name.endsWith(".js"))
+    .map((name) => [name, importsOf(name, fs.readFileSync(path.join(dist, name), "utf8"))]),
+);
+const runtimes = [...imports].filter(([, found]) => found.some(({ specifier }) => /^ai(\/|$)/.test(specifier))).map(([name]) => name);
+const problems = [];
+const expected = fs.existsSync(path.join(ROOT, "src/history/ai-runtime.ts")) ? 1 : 0;
+if (runtimes.length !== expected) problems.push(`${expected} file may import "ai", found ${runtimes.length}: ${runtimes.join(", ")}`);
+for (const [name, found] of imports)
+  for (const { specifier, lazy } of found) {
+    if (runtimes.includes(specifier.replace("./", "")) && !lazy) problems.push(`${name} imports ${specifier} statically`);
+    if (specifier === "ai" && lazy) problems.push(`${name} has import("ai"), which makes bundlers keep all of it`);
+  }
+for (const problem of problems) console.error(`dist: ${problem}`);
+console.log(`dist: ${imports.size} files, ${problems.length} problems`);
+if (problems.length > 0) process.exitCode = 1;

@@ -1,0 +1,77 @@
+// Bundles every public entry alone, minified, and holds its gzip size against size-limits.json (bytes; only ever lowered).
+// Also: the client bundle names no platform module and no runtime peer, and a size that the README quotes is true.
+import fs from "node:fs";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
+import { ROOT, builtEntries } from "./public-entries.mjs";
+
+/** Entries that run in browsers → what their bundle must not import. */
+const BROWSER_ENTRIES = /^chatcell\/(client|react|vue|svelte|ai-sdk)$/;
+const FORBIDDEN_IN_BROWSERS = /^(cloudflare:|node:|zod(\/|$)|ai(\/|$))/;
+/** For example: "`chatcell/client` is 5.8 KB gzip". 1 KB = 1,024 bytes. */
+const README_CLAIM = /(chatcell(?:\/[\w-]+)?)`?[^.\n]*?(\d+(?:\.\d+)?) ?K(?:i?)B gzip/g;
+
+const limits = JSON.parse(fs.readFileSync(path.join(ROOT, "scripts/size-limits.json"), "utf8"));
+const sizes = new Map();
+const problems = [];
+
+for (const { specifier, js, source } of builtEntries()) {
+  const { size, text, metafile } = await bundle(js);
+  sizes.set(specifier, size);
+  const limit = limits[specifier];
+  console.log(`size: ${specifier} ${size} bytes gzip${limit === undefined ? "" : ` (limit ${limit})`}`);
+  if (size > limit)
+    problems.push(`${specifier} is ${size} bytes gzip, ${size - limit} over its limit; minified, by file:${await byFile(source)}`);
+  if (BROWSER_ENTRIES.test(specifier)) problems.push(...forbiddenImports(specifier, metafile, text));
+}
+for (const specifier of Object.keys(limits))
+  if (!sizes.has(specifier)) problems.push(`size-limits.json names ${specifier}, which is no entry`);
+problems.push(...readmeProblems());
+for (const problem of problems) console.error(`size: ${problem}`);
+if (problems.length > 0) process.exitCode = 1;
+
+async function bundle(file) {
+  const { outputFiles, metafile } = await build({
+    entryPoints: [path.join(ROOT, file)],
+    bundle: true,
+    minify: true,
+    write: false,
+    metafile: true,
+    format: "esm",
+    platform: "neutral",
+    target: "es2023",
+    external: ["cloudflare:*", "node:*", "ai", "zod", "react", "vue", "svelte"],
+    logLevel: "warning",
+  });
+  const [output] = outputFiles;
+  return { size: gzipSync(output?.contents ?? "", { level: 9 }).length, text: output?.text ?? "", metafile };
+}
+
+/** Where the bytes are, for whoever has to find them: the same bundle from src/. */
+async function byFile(source) {
+  const { metafile } = await bundle(source);
+  const inputs = Object.values(metafile.outputs).flatMap((output) => Object.entries(output.inputs));
+  const sorted = inputs.sort(([, a], [, b]) => b.bytesInOutput - a.bytesInOutput).slice(0, 12);
+  return sorted.map(([file, { bytesInOutput }]) => `\n  ${bytesInOutput} ${file}`).join("");
+}
+
+function forbiddenImports(specifier, metafile, text) {
+  const imports = Object.values(metafile.outputs).flatMap((output) => output.imports.map(({ path: name }) => name));
+  const found = imports.filter((name) => FORBIDDEN_IN_BROWSERS.test(name));
+  // Also as plain text: a module name that is computed or required would escape the list of imports.
+  if (text.includes("cloudflare:")) found.push("cloudflare:");
+  return [...new Set(found)].map((name) => `${specifier} imports ${name}, which browsers do not have or should not load`);
+}
+
+function readmeProblems() {
+  const file = path.join(ROOT, "README.md");
+  if (!fs.existsSync(file)) return [];
+  return [...fs.readFileSync(file, "utf8").matchAll(README_CLAIM)].flatMap(([text, specifier = "", claim]) => {
+    const size = sizes.get(specifier);
+    const limit = limits[specifier] ?? Infinity;
+    const claimed = Number(claim) * 1024;
+    if (size === undefined) return [`README.md says "${text}", but ${specifier} is no entry`];
+    return size <= claimed && claimed <= limit ? [] : [`README.md says "${text}", but it is ${size} bytes and its limit is ${limit}`];
+  });
+}
