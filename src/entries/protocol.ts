@@ -1,0 +1,52 @@
+// `chatcell/protocol`: what a client of another kind needs to speak to a session. No platform, no zod.
+export { ChatError, ERRORS, isChatError } from "../errors.ts";
+export { formatCursor, tryParseCursor } from "../protocol/cursor.ts";
+export { emptyLive, fold, foldChunks } from "../protocol/fold.ts";
+export { newId } from "../protocol/ids.ts";
+export { LIMITS, PING, PONG, PROTOCOL, TICKET_PROTOCOL_PREFIX } from "../protocol/limits.ts";
+export { tryParseServerFrame } from "../protocol/server-frames.ts";
+
+export type { ErrorBody, ErrorCode } from "../errors.ts";
+export type { Cursor } from "../protocol/cursor.ts";
+export type {
+  AckFrame,
+  CancelCommand,
+  ChunksFrame,
+  ClientFrame,
+  Command,
+  CommandResult,
+  DeltaFrame,
+  ErrorFrame,
+  EventFrame,
+  IdentityResponse,
+  PageFrame,
+  PageRead,
+  Read,
+  Role,
+  SendCommand,
+  ServerFrame,
+  SnapshotFrame,
+  StopCommand,
+  SyncRead,
+  TicketRequest,
+  TicketResponse,
+  TurnEnd,
+  TurnFrame,
+  WelcomeFrame,
+} from "../protocol/frames.ts";
+export type { ClientLimits } from "../protocol/limits.ts";
+export type {
+  Chunk,
+  LiveMessage,
+  LiveState,
+  Message,
+  Outcome,
+  Part,
+  QueueItem,
+  SessionView,
+  TurnFacts,
+  TurnView,
+  Usage,
+} from "../protocol/messages.ts";
+export type { JsonValue, Principal } from "../protocol/principal.ts";
+export type { UnknownFrame } from "../protocol/server-frames.ts";

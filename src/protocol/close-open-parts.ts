@@ -1,0 +1,50 @@
+// What a turn appends before its end: nothing of a settled message streams, and every call in it has an outcome. The
+// chunks are ordinary ones, which the AI SDK's reader takes too, so the end of a message is in its log like the rest.
+import { isCall, stepStart } from "./fold-tools.ts";
+import type { Chunk, LiveState, Part } from "./messages.ts";
+
+type ToolPart = Extract<Part, { toolCallId: string }>;
+
+/** The chunks that end the open parts of one kind, each with its place in the message. */
+function endsOf(open: Record<string, number>, type: "text-end" | "reasoning-end"): { at: number; chunk: Chunk }[] {
+  return Object.entries(open).map(([id, at]) => ({ at, chunk: { type, id } }));
+}
+
+/** The chunk that gives a call without an outcome one; undefined for a call that has one. */
+function outcomeOf(part: ToolPart, isInCurrentStep: boolean, errorText: string): Chunk | undefined {
+  const { toolCallId } = part;
+  switch (part.state) {
+    case "input-streaming": {
+      // Announced anew, since the cut input must be settled as well; outside the current step that would be a second call.
+      if (!isInCurrentStep) return { type: "tool-output-error", toolCallId, errorText };
+      const isDynamic = part.type === "dynamic-tool";
+      const toolName = isDynamic ? part.toolName : part.type.slice("tool-".length);
+      const input: unknown = part.input ?? (part.inputEncoding === "text" ? "" : {});
+      return { type: "tool-input-error", toolCallId, toolName, input, errorText, ...(isDynamic && { dynamic: true }) };
+    }
+    case "approval-responded":
+      // A refusal is the outcome of its call, only not stated yet.
+      return part.approval.approved ? { type: "tool-output-error", toolCallId, errorText } : { type: "tool-output-denied", toolCallId };
+    case "output-available":
+      return part.preliminary ? { type: "tool-output-error", toolCallId, errorText } : undefined;
+    case "input-available":
+    case "approval-requested":
+      return { type: "tool-output-error", toolCallId, errorText };
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * The chunks after which no part of the live message is open: first the ends of text and reasoning, then an outcome for
+ * each call without one, each group in the order of the message. A call gets `reason` as its error, a text for people and
+ * the model; one that a person refused is denied, one whose output was preliminary loses it, since it may not be the
+ * outcome. Calls that the provider runs are included. Empty when nothing is open.
+ */
+export function closingChunks(state: LiveState, reason: string): Chunk[] {
+  const { message, open } = state;
+  const ends = [...endsOf(open.text, "text-end"), ...endsOf(open.reasoning, "reasoning-end")].sort((a, b) => a.at - b.at);
+  const step = stepStart(message.parts);
+  const outcomes = message.parts.flatMap((part, at) => (isCall(part) ? (outcomeOf(part as ToolPart, at >= step, reason) ?? []) : []));
+  return [...ends.map(({ chunk }) => chunk), ...outcomes];
+}

@@ -1,0 +1,198 @@
+// Every frame of the wire as a type. docs/PROTOCOL.md is the specification; the two change together.
+// What a client sends is checked by the schemas of client-frames.ts, what a server sends by the guards of server-frames.ts.
+import type { ErrorBody } from "../errors.ts";
+import type { ClientLimits } from "./limits.ts";
+import type { Chunk, LiveState, Message, Part, QueueItem, SessionView, TurnFacts, TurnView } from "./messages.ts";
+
+/** What a principal may do in a thread. */
+export type Role = "owner" | "member" | "viewer";
+
+// ---- client → server
+
+/** Stores a message and asks for a reply. `id` becomes the id of the turn and of the reply. */
+export interface SendCommand {
+  type: "send";
+  id: string;
+  /** Epoch that the client knows. Absent only in a ticket request that creates the thread. */
+  epoch?: string;
+  messageId: string;
+  parts: Part[];
+  /** Per-request input of the app, validated by its `static body`. */
+  body?: unknown;
+}
+
+/** Ends a turn: a queued one leaves the queue, a running one keeps its partial as `stopped`. */
+export interface StopCommand {
+  type: "stop";
+  id: string;
+  epoch: string;
+  turnId: string;
+}
+
+/** Takes a queued turn back: its message never enters history. */
+export interface CancelCommand {
+  type: "cancel";
+  id: string;
+  epoch: string;
+  turnId: string;
+}
+
+/** A request to change something; idempotent by `id`. */
+export type Command = SendCommand | StopCommand | CancelCommand;
+
+/** Asks for the page of history before a message. */
+export interface PageRead {
+  type: "page";
+  id: string;
+  before: string;
+}
+
+/** Asks for what an upgrade with this cursor would get. */
+export interface SyncRead {
+  type: "sync";
+  id: string;
+  cursor: string;
+}
+
+export type Read = PageRead | SyncRead;
+export type ClientFrame = Command | Read;
+
+// ---- server → client
+
+/** First frame of a connection. */
+export interface WelcomeFrame {
+  type: "welcome";
+  connection: string;
+  principal: { id: string; name?: string };
+  role: Role;
+  limits: ClientLimits;
+  /** Epoch ms of the server's clock. */
+  serverTime: number;
+}
+
+/** The whole current view: last page, queue, live state. */
+export interface SnapshotFrame {
+  type: "snapshot";
+  session: SessionView;
+  messages: Message[];
+  /** True when history goes on before the first of `messages`. */
+  hasEarlier: boolean;
+  queue: QueueItem[];
+  turn: TurnView | null;
+  /** The live message of `turn` folded so far. */
+  live?: LiveState;
+}
+
+/** What changed after revision `from`, up to `to`. A field that is absent did not change. */
+export interface DeltaFrame {
+  type: "delta";
+  from: number;
+  to: number;
+  /** Stored or changed, in order of storing. */
+  messages?: Message[];
+  /** The whole queue. */
+  queue?: QueueItem[];
+  session?: Partial<Pick<SessionView, "status" | "title">>;
+  turn: TurnView | null;
+  /** Present when `turn` is not the one of the cursor and has output already. */
+  live?: LiveState;
+}
+
+/** Chunks of the running turn: `items[0]` has seq `from`. */
+export interface ChunksFrame {
+  type: "chunks";
+  turnId: string;
+  from: number;
+  items: Chunk[];
+}
+
+/** How a turn ended. The reply itself is what the client has folded up to `seq`: it is not sent again. */
+export interface TurnEnd {
+  turnId: string;
+  /** The message that bears `facts`: the reply, or the user message when there was no output. */
+  messageId: string;
+  /** Last seq of the turn's log. */
+  seq: number;
+  /** Epoch ms at which the reply was stored. Absent when there was no output. */
+  createdAt?: number;
+  facts: TurnFacts;
+}
+
+/** The end of a turn, from revision `from` to `to`. */
+export interface TurnFrame {
+  type: "turn";
+  from: number;
+  to: number;
+  ended: TurnEnd;
+  turn: TurnView | null;
+}
+
+/** What a command did, or had done when it first came. */
+export interface CommandResult {
+  turnId?: string;
+  /** Number of turns before this one when it was accepted; 0 when it started at once. */
+  position?: number;
+}
+
+/** Answers a command. Everything that the command changed up to `rev` was sent before it. */
+export interface AckFrame {
+  type: "ack";
+  ref: string;
+  rev: number;
+  result?: CommandResult;
+}
+
+/** Refuses a frame (`ref` names it, when it could be read). Nothing was changed. */
+export interface ErrorFrame extends ErrorBody {
+  type: "error";
+  ref?: string;
+}
+
+/** Answers `page`. */
+export interface PageFrame {
+  type: "page";
+  ref: string;
+  messages: Message[];
+  hasEarlier: boolean;
+}
+
+/** A transient value: not stored, not replayed. */
+export interface EventFrame {
+  type: "event";
+  event: string;
+  data?: unknown;
+}
+
+export type ServerFrame =
+  | WelcomeFrame
+  | SnapshotFrame
+  | DeltaFrame
+  | ChunksFrame
+  | TurnFrame
+  | AckFrame
+  | ErrorFrame
+  | PageFrame
+  | EventFrame;
+
+// ---- HTTP
+
+/** Body of `POST /threads/:id/ticket`. */
+export interface TicketRequest {
+  /** Make the thread when it does not exist, with the caller as its owner. */
+  create?: boolean;
+  /** A first message to accept in the same transaction. Only with `create`. */
+  command?: SendCommand;
+}
+
+/** Answer of `POST /threads/:id/ticket`. */
+export interface TicketResponse {
+  ticket: string;
+  /** Epoch ms after which the ticket opens nothing. */
+  expiresAt: number;
+  ack?: AckFrame;
+}
+
+/** Answer of `POST /identity`. */
+export interface IdentityResponse {
+  principal: { id: string };
+}
