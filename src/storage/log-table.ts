@@ -1,0 +1,66 @@
+// cc_log: the chunks of the live turn as JSON lines, in blocks of about 32 KB, so that a flush is one row write.
+// A chunk that is larger than a block spans blocks; a block in which no chunk starts has no first_seq.
+import type { Chunk } from "../protocol/messages.ts";
+import type { Database } from "./database.ts";
+import { splitText } from "./overflow.ts";
+
+/** Target size of a block in UTF-8 bytes. Larger ones cost more to rewrite, smaller ones more rows at the end. */
+const BLOCK_BYTES = 32_768;
+
+/** Size of one piece of a chunk that does not fit a block: well under the platform's 2 MB row. */
+const PIECE_BYTES = 524_288;
+
+/** Where the next append goes. Kept by the turn's log in memory, read again after a wake. */
+export interface LogTail {
+  /** Number of the last block; 0 when there is none. */
+  n: number;
+  bytes: number;
+}
+
+export class LogTable {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Appends chunks, the first of which has seq `from`. One billed row for all that fits the last block or one new block. */
+  append(tail: LogTail, turnId: string, from: number, chunks: readonly Chunk[]): LogTail {
+    const text = chunks.map((chunk) => `${JSON.stringify(chunk)}\n`).join("");
+    const bytes = new TextEncoder().encode(text).byteLength;
+    if (tail.n > 0 && tail.bytes + bytes <= BLOCK_BYTES) {
+      this.#db.run("UPDATE cc_log SET body = body || ? WHERE n = ?", text, tail.n);
+      return { n: tail.n, bytes: tail.bytes + bytes };
+    }
+    let n = tail.n;
+    for (const [index, piece] of splitText(text, PIECE_BYTES).entries()) {
+      // Only the first piece is sure to begin with a chunk: a replay from inside the others starts there, and skips.
+      this.#db.run("INSERT INTO cc_log (n, turn_id, first_seq, body) VALUES (?, ?, ?, ?)", ++n, turnId, index === 0 ? from : null, piece);
+    }
+    return { n, bytes };
+  }
+
+  /** Every stored chunk from `seq` on, in order, each with its seq. */
+  readFrom(seq: number): { seq: number; chunk: Chunk }[] {
+    const rows = this.#db.all<{ first_seq: number | null; body: string }>(
+      `SELECT first_seq, body FROM cc_log
+       WHERE n >= coalesce((SELECT max(n) FROM cc_log WHERE first_seq <= ?), 0) ORDER BY n`,
+      seq,
+    );
+    const first = rows[0]?.first_seq;
+    if (first === undefined || first === null) return [];
+    const lines = rows
+      .map((row) => row.body)
+      .join("")
+      .split("\n");
+    lines.pop();
+    return lines
+      .slice(Math.max(0, seq - first))
+      .map((line, index) => ({ seq: Math.max(seq, first) + index, chunk: JSON.parse(line) as Chunk }));
+  }
+
+  /** Drops the whole log. */
+  clear(): void {
+    this.#db.run("DELETE FROM cc_log");
+  }
+}

@@ -1,0 +1,103 @@
+// cc_message: history, a tree of messages. The key is the revision that stored a message; `changed` is that of a later change.
+import type { Message, Part, TurnFacts } from "../protocol/messages.ts";
+import type { Database } from "./database.ts";
+import { readOverflow, writeOverflow } from "./overflow.ts";
+import { decodeBody, encodeBody } from "./row-codec.ts";
+
+interface StoredRow {
+  rev: number;
+  id: string;
+  parent: string | null;
+  role: Message["role"];
+  author: string | null;
+  facts: string | null;
+  format: number;
+  body: string;
+  overflow: number;
+  changed: number | null;
+  created_at: number;
+}
+
+interface Body {
+  parts: Part[];
+  metadata?: unknown;
+}
+
+const TABLE = "cc_message";
+
+export class MessageTable {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Stores a new message at `rev`. Two billed rows: the key and the unique id. */
+  insert(rev: number, message: Message): void {
+    const body: Body = { parts: message.parts, ...(message.metadata !== undefined ? { metadata: message.metadata } : {}) };
+    const { format, text } = encodeBody(body);
+    const { head, overflow } = writeOverflow(this.#db, TABLE, message.id, text, 0);
+    this.#db.run(
+      `INSERT INTO cc_message (rev, id, parent, role, author, facts, format, body, overflow, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      rev,
+      message.id,
+      message.parent,
+      message.role,
+      message.author ?? null,
+      message.facts ? JSON.stringify(message.facts) : null,
+      format,
+      head,
+      overflow,
+      message.createdAt,
+    );
+  }
+
+  /** Records how the turn of a message ended, as a change at `rev`. */
+  setFacts(id: string, facts: TurnFacts, rev: number): void {
+    this.#db.run("UPDATE cc_message SET facts = ?, changed = ? WHERE id = ?", JSON.stringify(facts), rev, id);
+  }
+
+  find(id: string): Message | undefined {
+    const row = this.#db.first<StoredRow>("SELECT * FROM cc_message WHERE id = ?", id);
+    return row && this.#decode(row);
+  }
+
+  has(id: string): boolean {
+    return this.#db.first("SELECT 1 FROM cc_message WHERE id = ?", id) !== undefined;
+  }
+
+  /** Messages stored or changed after `rev`, in order of storing; at most `limit`. */
+  changedAfter(rev: number, limit: number): Message[] {
+    const rows = this.#db.all<StoredRow>(
+      `SELECT * FROM cc_message WHERE rev > ?1
+       UNION ALL SELECT * FROM (SELECT * FROM cc_message WHERE changed > ?1 AND rev <= ?1)
+       ORDER BY rev LIMIT ?2`,
+      rev,
+      limit,
+    );
+    return rows.map((row) => this.#decode(row));
+  }
+
+  /** A row as a message. A body that this code cannot read becomes a placeholder: one bad row never hides a thread. */
+  #decode(row: StoredRow): Message {
+    const decoded = decodeBody(row.format, readOverflow(this.#db, TABLE, row.id, { head: row.body, overflow: row.overflow }));
+    const body = decoded.ok ? (decoded.value as Partial<Body>) : {};
+    const parts = Array.isArray(body.parts) ? body.parts : [UNREADABLE];
+    return {
+      id: row.id,
+      parent: row.parent,
+      role: row.role,
+      parts,
+      ...(body.metadata !== undefined ? { metadata: body.metadata } : {}),
+      ...(row.author !== null ? { author: row.author } : {}),
+      createdAt: row.created_at,
+      ...(row.facts !== null ? { facts: JSON.parse(row.facts) as TurnFacts } : {}),
+    };
+  }
+}
+
+const UNREADABLE: Part = {
+  type: "data-notice",
+  data: { kind: "unreadable", text: "This message was stored by a newer version and cannot be shown." },
+};
