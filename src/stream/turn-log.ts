@@ -1,0 +1,113 @@
+// The output of one turn: pending chunks, the stored log and the live state, always in that order of age.
+// Owns seq. Nothing reaches the live state (so no late joiner) before it is in storage.
+import { ChatError } from "../errors.ts";
+import { mergeChunks } from "../protocol/coalesce.ts";
+import { emptyLive, foldChunks } from "../protocol/fold.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { Chunk, LiveState } from "../protocol/messages.ts";
+import type { LogTable, LogTail } from "../storage/log-table.ts";
+
+/** Chunks with consecutive seqs, the first of which is `from`. */
+export interface LogItems {
+  from: number;
+  items: Chunk[];
+}
+
+/** What a flush would make true; taken over by {@link TurnLog.commit} once it is stored. */
+export interface Flush extends LogItems {
+  tail: LogTail;
+  live: LiveState;
+}
+
+export class TurnLog {
+  readonly #table: LogTable;
+  readonly #turnId: string;
+  #tail: LogTail = { n: 0, bytes: 0 };
+  #live: LiveState;
+  #pending: Chunk[] = [];
+  #pendingBytes = 0;
+  #totalBytes = 0;
+
+  constructor(table: LogTable, turn: { id: string; messageId: string }) {
+    this.#table = table;
+    this.#turnId = turn.id;
+    this.#live = emptyLive(turn.messageId);
+  }
+
+  /** The log of a turn as storage has it, for a turn whose run is gone. */
+  static restore(table: LogTable, turn: { id: string; messageId: string }): TurnLog {
+    const log = new TurnLog(table, turn);
+    log.#live = foldChunks(
+      log.#live,
+      table.readFrom(1).map(({ chunk }) => chunk),
+    );
+    return log;
+  }
+
+  /** The live state as stored: what a late joiner gets. */
+  get live(): LiveState {
+    return this.#live;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /**
+   * Adds a chunk to those pending; adjacent deltas of one part become one chunk.
+   * @throws {ChatError} `too_large` when the message would pass 16 MB; the chunk is not taken
+   */
+  push(chunk: Chunk): void {
+    const bytes = estimateBytes(chunk);
+    if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) {
+      throw new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
+    }
+    const last = this.#pending.at(-1);
+    const merged = last && mergeChunks(last, chunk);
+    if (merged) this.#pending[this.#pending.length - 1] = merged;
+    else this.#pending.push(chunk);
+    this.#pendingBytes += bytes;
+    this.#totalBytes += bytes;
+  }
+
+  /** Stores what is pending, inside the caller's transaction; null when nothing is. Memory changes only at {@link commit}. */
+  write(): Flush | null {
+    if (this.#pending.length === 0) return null;
+    const from = this.#live.seq + 1;
+    const items = this.#pending;
+    const tail = this.#table.append(this.#tail, this.#turnId, from, items);
+    return { from, items, tail, live: foldChunks(this.#live, items) };
+  }
+
+  /** Takes over a stored flush. */
+  commit(flush: Flush): void {
+    this.#tail = flush.tail;
+    this.#live = flush.live;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+
+  /**
+   * The whole message with what is pending and the closing chunks that `close` adds for the state it is given. Those last
+   * chunks take seqs but are never written to the log: they are stored as part of the message.
+   */
+  finish(close: (live: LiveState) => readonly Chunk[]): LogItems & { live: LiveState } {
+    const from = this.#live.seq + 1;
+    const folded = foldChunks(this.#live, this.#pending);
+    const closing = close(folded);
+    return { from, items: [...this.#pending, ...closing], live: foldChunks(folded, closing) };
+  }
+}
+
+/** Cheap size of a chunk: the length of what grows in it. Exact bytes are counted when a block is written. */
+function estimateBytes(chunk: Chunk): number {
+  switch (chunk.type) {
+    case "text-delta":
+    case "reasoning-delta":
+      return 48 + chunk.delta.length;
+    case "tool-input-delta":
+      return 48 + chunk.inputTextDelta.length;
+    default:
+      return JSON.stringify(chunk).length;
+  }
+}
