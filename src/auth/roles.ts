@@ -1,0 +1,15 @@
+// What a role may do: one table, read for every command and every read. An app's `authorize` may only narrow it.
+import type { ClientFrame, Role } from "../protocol/frames.ts";
+
+const ALLOWED: Record<ClientFrame["type"], Record<Role, boolean>> = {
+  send: { owner: true, member: true, viewer: false },
+  stop: { owner: true, member: true, viewer: false },
+  cancel: { owner: true, member: true, viewer: false },
+  page: { owner: true, member: true, viewer: true },
+  sync: { owner: true, member: true, viewer: true },
+};
+
+/** True when `role` may send a frame of `type`. False for a role or type that this version does not know. */
+export function isAllowed(role: Role, type: ClientFrame["type"]): boolean {
+  return Object.hasOwn(ALLOWED, type) && Object.hasOwn(ALLOWED[type], role) && ALLOWED[type][role];
+}
