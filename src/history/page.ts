@@ -1,0 +1,39 @@
+// Pages of the active branch: read backwards from a message, bounded by count and bytes, always at least one message.
+import { LIMITS } from "../protocol/limits.ts";
+import type { Message } from "../protocol/messages.ts";
+import type { MessageTable } from "../storage/message-table.ts";
+
+export interface Page {
+  /** Oldest first. */
+  messages: Message[];
+  /** True when the branch goes on before the first of `messages`. */
+  hasEarlier: boolean;
+}
+
+/** The page that ends at (and includes) message `last`; empty for null or an unknown id. Costs two row reads a message. */
+export function readPage(messages: MessageTable, last: string | null): Page {
+  const page: Message[] = [];
+  let bytes = 0;
+  let next = last;
+  while (next !== null && page.length < LIMITS.pageMessages) {
+    const message = messages.find(next);
+    if (!message) return { messages: page.reverse(), hasEarlier: false };
+    bytes += JSON.stringify(message).length;
+    if (page.length > 0 && bytes > LIMITS.pageBytes) break;
+    page.push(message);
+    next = message.parent;
+  }
+  return { messages: page.reverse(), hasEarlier: next !== null };
+}
+
+/** The whole branch that ends at `last`, oldest first. */
+export function readBranch(messages: MessageTable, last: string | null): Message[] {
+  const branch: Message[] = [];
+  for (let next = last; next !== null;) {
+    const message = messages.find(next);
+    if (!message) break;
+    branch.push(message);
+    next = message.parent;
+  }
+  return branch.reverse();
+}

@@ -1,0 +1,203 @@
+// The class that an app extends: thin glue between the platform's handlers and the session. The only file of the package that
+// extends DurableObject, so that everything else also runs where `cloudflare:workers` does not exist.
+import { DurableObject } from "cloudflare:workers";
+import type { z } from "zod";
+import type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
+import { ticketOfUpgrade, tryReadTicket } from "../auth/ticket.ts";
+import { ChatError, ERRORS, toErrorBody } from "../errors.ts";
+import type { Command, Role } from "../protocol/frames.ts";
+import { PING, PONG, PROTOCOL } from "../protocol/limits.ts";
+import type { Principal } from "../protocol/principal.ts";
+import type { Connection } from "../sockets/connection.ts";
+import { SocketHub } from "../sockets/hub.ts";
+import { Database } from "../storage/database.ts";
+import type { Migration } from "../storage/migration.ts";
+import { LIBRARY_MIGRATIONS } from "../storage/schema.ts";
+import type { TurnResult } from "../stream/source.ts";
+import { platformDeps } from "./deps.ts";
+import type { SessionHooks, TurnEndEvent } from "./hooks.ts";
+import { flushOptionsOf, type ChatOptions } from "./options.ts";
+import { Session } from "./session.ts";
+import type { Turn } from "./turn-context.ts";
+
+/** Ids that a client of chatcell makes: 128 random bits, base64url. */
+const RANDOM_THREAD_ID = /^[\w-]{22}$/;
+
+/**
+ * One chat thread as a Durable Object: it holds its history in its own SQLite, runs the model turn, and streams to every
+ * connected client over hibernating WebSockets. Extend it, implement {@link onTurn}, and bind the class with
+ * `new_sqlite_classes`.
+ *
+ * Instance fields do not survive hibernation or a deploy: what must last goes into tables of your own
+ * (`static migrations`, `this.sql`) or into `connection.state`.
+ *
+ * @example
+ * import { ChatSessionObject, type Turn } from "chatcell";
+ *
+ * export class Echo extends ChatSessionObject {
+ *   async onTurn(turn: Turn) {
+ *     return `You wrote ${turn.message.parts.length} part(s).`;
+ *   }
+ * }
+ */
+export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends DurableObject<Env> {
+  /** The app's own schema steps, in their own scope; table names may not begin with `cc_`. Run before the first event. */
+  static readonly migrations: readonly Migration[] = [];
+
+  /** Schema of the per-request `body` of a `send`; without it a `body` is refused. */
+  static readonly body?: z.ZodType;
+
+  /** Schema of `connection.state`; without it any JSON value up to 12,288 bytes is taken. */
+  static readonly connectionState?: z.ZodType;
+
+  /** Settings of the object. Called once each time the object wakes; static, so that no stub can reach it. */
+  static configure(_env: unknown): ChatOptions {
+    return {};
+  }
+
+  readonly #session: Session<WebSocket>;
+  readonly #hub: SocketHub<WebSocket>;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const app = this.constructor as typeof ChatSessionObject;
+    const options = app.configure(env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
+    this.#hub = new SocketHub<WebSocket>(ctx, (value) => parseWith(app.connectionState, value, "connection state"), platformDeps.now);
+    this.#session = new Session({
+      db: new Database(ctx.storage),
+      hub: this.#hub,
+      alarm: ctx.storage,
+      hooks: this.#hooks(),
+      deps: platformDeps,
+      schema: {
+        library: LIBRARY_MIGRATIONS,
+        app: app.migrations,
+        now: platformDeps.now,
+        mode: options.development ? "strict" : "report",
+        report: (problem) => report(new Error(`Migration ${problem.scope} ${problem.id} is ${problem.kind} since it was applied.`)),
+      },
+      flush: flushOptionsOf(options),
+      report,
+    });
+    void ctx.blockConcurrencyWhile(async () => this.#session.open());
+  }
+
+  /** The object's SQLite, for the app's own tables. Synchronous; tables named `cc_…` belong to chatcell. */
+  protected get sql(): SqlStorage {
+    return this.ctx.storage.sql;
+  }
+
+  /**
+   * Answers one user message. Called after the turn is stored, one turn at a time, in the order of acceptance. May return
+   * before the model has finished: the result is read to its end, stored and streamed. What it throws ends the turn as
+   * `failed`; clients see a general text, the log of the Worker the error.
+   */
+  abstract onTurn(turn: Turn<Body>): TurnResult | Promise<TurnResult>;
+
+  /**
+   * Called after a turn has ended and is stored, once for each turn and in their order. After a crash in between, or when it
+   * threw (five times at most), it is called again with `again: true`.
+   */
+  onTurnEnd?(event: TurnEndEvent): void | Promise<void>;
+
+  /** Called when a client has connected and was sent what it lacked. */
+  onConnect(_connection: Connection): void | Promise<void> {}
+
+  /** Called when a client's socket has closed. Not called for sockets that die with the machine. */
+  onDisconnect(_connection: Connection): void | Promise<void> {}
+
+  /** Narrows what a role may do: false refuses the command with `forbidden`. Synchronous; may read `this.sql`. */
+  authorize(_principal: Principal, _role: Role, _command: Command): boolean {
+    return true;
+  }
+
+  /** Whether a principal may make this thread. By default thread ids are 22 random characters, which a client cannot choose to clash. */
+  authorizeCreate(_principal: Principal, threadId: string): boolean {
+    return RANDOM_THREAD_ID.test(threadId);
+  }
+
+  /** Grants a role beyond the stored ones, for example to a whole organisation; null grants none. Synchronous. */
+  authorizeThread(_principal: Principal): Role | null {
+    return null;
+  }
+
+  /** Sends a transient event to every connected client: not stored, not replayed. */
+  protected broadcast(event: string, data?: unknown): void {
+    this.#hub.broadcast({ type: "event", event, ...(data !== undefined ? { data } : {}) });
+  }
+
+  /** For `routeChatRequest`: says whether a principal may open a socket. The answer is data, since errors lose their type over RPC. */
+  admit(request: AdmitRequest): AdmitAnswer {
+    return this.#session.admit(request);
+  }
+
+  /** Opens a socket for a ticket that this object let the Worker sign. Every other request is refused and changes nothing. */
+  override async fetch(request: Request): Promise<Response> {
+    try {
+      const ticket = tryReadTicket(ticketOfUpgrade(request));
+      if (!ticket) throw new ChatError("bad_ticket", "The ticket cannot be read.");
+      const { 0: client, 1: server } = new WebSocketPair();
+      const origin = request.headers.get("origin") ?? "";
+      const cursor = new URL(request.url).searchParams.get("cursor");
+      this.#session.connect(server, { nonce: ticket.nonce, origin, cursor });
+      return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": PROTOCOL } });
+    } catch (error) {
+      const body = toErrorBody(error);
+      if (body.code === "internal") report(error);
+      return Response.json({ error: body }, { status: ERRORS[body.code].status, headers: { "cache-control": "no-store" } });
+    }
+  }
+
+  override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#session.receive(socket, data);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#session.disconnected(socket);
+    try {
+      socket.close();
+    } catch {
+      // Answered already: compatibility dates from 2026-04-07 on do it by themselves.
+    }
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#session.disconnected(socket);
+  }
+
+  override alarm(): void {
+    this.#session.alarm();
+  }
+
+  #hooks(): SessionHooks {
+    const { body } = this.constructor as typeof ChatSessionObject;
+    const onTurnEnd = this.onTurnEnd?.bind(this);
+    return {
+      onTurn: (turn) => this.onTurn(turn as Turn<Body>),
+      ...(onTurnEnd ? { onTurnEnd } : {}),
+      onConnect: (connection) => this.onConnect(connection),
+      onDisconnect: (connection) => this.onDisconnect(connection),
+      authorize: (principal, role, command) => this.authorize(principal, role, command),
+      authorizeCreate: (principal, threadId) => this.authorizeCreate(principal, threadId),
+      authorizeThread: (principal) => this.authorizeThread(principal),
+      parseBody: (value) => {
+        if (!body && value !== undefined) throw new ChatError("bad_request", "This chat takes no `body`: the class has no `static body`.");
+        return body && parseWith(body, value, "body");
+      },
+    };
+  }
+}
+
+function parseWith(schema: z.ZodType | undefined, value: unknown, what: string): unknown {
+  if (!schema) return value;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.length ? ` at ${issue.path.join(".").slice(0, 80)}` : "";
+  throw new ChatError("bad_request", `The ${what} is not valid${where}: ${issue?.message ?? "unknown reason"}`);
+}
+
+function report(error: unknown): void {
+  console.error("chatcell:", error);
+}

@@ -1,0 +1,127 @@
+// One call of `onTurn` and what it produces: reads the result, normalises it, and hands each chunk to the turn's log with
+// the flush policy. Knows nothing of queues, commands or how a turn ends: it reports its end once.
+import type { Chunk, Usage } from "../protocol/messages.ts";
+import { FLUSH_BYTES, flushDelayMs, isBoundary, isVisible, type FlushOptions } from "../stream/flush-policy.ts";
+import { RunNormaliser } from "../stream/normalise-run.ts";
+import { readResult, type TurnResult } from "../stream/source.ts";
+import type { TurnLog } from "../stream/turn-log.ts";
+import type { TurnEvent } from "../turn/machine.ts";
+import type { Deps } from "./deps.ts";
+import { turnFailure } from "./turn-failure.ts";
+
+export interface RunPorts {
+  /** Stores what is pending and sends it. Throws when storage does. */
+  flush(): void;
+  isWatched(): boolean;
+  sendTransient(chunk: Chunk): void;
+  /** Called once, unless the run was ended from outside first. */
+  onEnd(event: TurnEvent): void;
+  /** For the log of the server; never for clients. */
+  report(error: unknown): void;
+}
+
+export class Run {
+  readonly log: TurnLog;
+  usage: Usage | undefined;
+  readonly #abort = new AbortController();
+  readonly #normaliser: RunNormaliser;
+  readonly #ports: RunPorts;
+  readonly #deps: Deps;
+  readonly #flushOptions: FlushOptions;
+  #flushes = 0;
+  #cancelTimer: (() => void) | null = null;
+  #closeSource: () => void = () => {};
+  #hasEnded = false;
+
+  constructor(log: TurnLog, turn: { id: string; run: number }, ports: RunPorts, deps: Deps, flushOptions: FlushOptions) {
+    this.log = log;
+    this.#ports = ports;
+    this.#deps = deps;
+    this.#flushOptions = flushOptions;
+    this.#normaliser = new RunNormaliser({ messageId: turn.id, run: turn.run, onTransient: (chunk) => ports.sendTransient(chunk) });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Runs to the end of the result. Never rejects. */
+  async consume(call: () => TurnResult | Promise<TurnResult>): Promise<void> {
+    if (this.#hasEnded) return;
+    try {
+      const reader = readResult(await call(), {
+        onError: (error) => this.#ports.report(error),
+        onUsage: (usage) => (this.usage = usage),
+      });
+      if (this.#hasEnded) return void reader.cancel();
+      this.#closeSource = () => void reader.cancel();
+      for await (const chunk of reader) {
+        if (this.#hasEnded) return;
+        this.take(chunk);
+        if (this.#normaliser.end.errorText !== undefined) break;
+      }
+      this.#finish();
+    } catch (error) {
+      this.#end({ type: "fail", error: turnFailure(error) }, error);
+    }
+  }
+
+  /** Takes one chunk of the result, or one that the app writes. Nothing happens once the run has ended. */
+  take(chunk: Chunk): void {
+    if (this.#hasEnded) return;
+    for (const logged of this.#normaliser.push(chunk)) {
+      this.log.push(logged);
+      this.#flushOrWait(logged);
+    }
+  }
+
+  /** Ends the run from outside: nothing it still produces counts. Aborting the signal is a step of its own. */
+  detach(): void {
+    this.#hasEnded = true;
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#closeSource();
+  }
+
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  #flushOrWait(chunk: Chunk): void {
+    const isFirst = this.#flushes === 0;
+    if (isFirst && !isVisible(chunk)) return;
+    if (isFirst || isBoundary(chunk) || this.log.pendingBytes >= FLUSH_BYTES) return this.#flush();
+    this.#cancelTimer ??= this.#deps.setTimer(flushDelayMs(this.#flushes, this.#ports.isWatched(), this.#flushOptions), () =>
+      this.#flushDue(),
+    );
+  }
+
+  #flush(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = null;
+    this.#flushes++;
+    this.#ports.flush();
+  }
+
+  #flushDue(): void {
+    this.#cancelTimer = null;
+    if (this.#hasEnded) return;
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#end({ type: "fail", error: turnFailure(error) }, error);
+    }
+  }
+
+  #finish(): void {
+    const { errorText, finishReason } = this.#normaliser.end;
+    if (errorText === undefined) this.#end({ type: "finish", ...(finishReason !== undefined ? { finishReason } : {}) });
+    else this.#end({ type: "fail", error: { code: "model_error", message: errorText, retryable: true } });
+  }
+
+  #end(event: TurnEvent, cause?: unknown): void {
+    if (this.#hasEnded) return;
+    if (cause !== undefined) this.#ports.report(cause);
+    this.#ports.onEnd(event);
+  }
+}

@@ -1,0 +1,265 @@
+// The live side of one thread: wires the modules of one object together and turns what the platform delivers (a ticket
+// request, an upgrade, a frame, a close, an alarm) into calls on them. It holds no state of its own but whether it is open.
+import { Admissions, type AdmitAnswer, type AdmitRequest } from "../auth/admissions.ts";
+import type { Principal } from "../protocol/principal.ts";
+import { ChatError, isChatError, toErrorBody } from "../errors.ts";
+import { readPage } from "../history/page.ts";
+import { parseClientFrame, parseFirstCommand } from "../protocol/client-frames.ts";
+import { tryParseCursor } from "../protocol/cursor.ts";
+import type { AckFrame, ClientFrame, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { ServerSocket, SocketConnection } from "../sockets/connection.ts";
+import type { SocketHub } from "../sockets/hub.ts";
+import type { Database } from "../storage/database.ts";
+import { createSchema, openSchema, type SchemaPlan } from "../storage/migrate.ts";
+import { createTables, type Tables } from "../storage/tables.ts";
+import type { FlushOptions } from "../stream/flush-policy.ts";
+import { Alarms, type AlarmPlatform } from "./alarms.ts";
+import { Commands } from "./commands.ts";
+import { Committer } from "./commit.ts";
+import type { Deps } from "./deps.ts";
+import { EndMarks } from "./end-marks.ts";
+import type { SessionHooks } from "./hooks.ts";
+import { viewOf } from "./settlement.ts";
+import { syncFrames } from "./sync.ts";
+import { Turns } from "./turns.ts";
+
+export interface SessionPorts<Socket extends ServerSocket> {
+  db: Database;
+  hub: SocketHub<Socket>;
+  alarm: AlarmPlatform;
+  hooks: SessionHooks;
+  deps: Deps;
+  schema: SchemaPlan;
+  flush: FlushOptions;
+  /** For the log of the server: never throws, and never reaches a client. */
+  report(error: unknown): void;
+}
+
+/** A failing alarm tries again after this, and twice as long each time, up to the cap. */
+const ALARM_RETRY_MS = 5_000;
+const ALARM_RETRY_CAP_MS = 15 * 60_000;
+
+export class Session<Socket extends ServerSocket = ServerSocket> {
+  readonly #ports: SessionPorts<Socket>;
+  readonly #tables: Tables;
+  readonly #alarms: Alarms;
+  readonly #committer: Committer;
+  readonly #turns: Turns;
+  readonly #commands: Commands;
+  readonly #endMarks: EndMarks;
+  readonly #admissions: Admissions;
+  /** HIBERNATION: `blank` and `ready` are read again from storage; an orphan is looked for once each wake. */
+  #schema: "unknown" | "blank" | "ready" = "unknown";
+  #isRecovered = false;
+  /** HIBERNATION: a wake starts the backoff again. */
+  #alarmFailures = 0;
+
+  constructor(ports: SessionPorts<Socket>) {
+    const { db, hub, alarm, hooks, deps, flush, report } = ports;
+    this.#ports = ports;
+    this.#tables = createTables(db);
+    this.#alarms = new Alarms(alarm, this.#tables, report);
+    this.#committer = new Committer({ db, tables: this.#tables, hub, alarms: this.#alarms }, deps.now);
+    this.#endMarks = new EndMarks({ tables: this.#tables, committer: this.#committer, deps, onTurnEnd: hooks.onTurnEnd, report });
+    this.#turns = new Turns({
+      db,
+      tables: this.#tables,
+      hub,
+      committer: this.#committer,
+      hooks,
+      deps,
+      flush,
+      onEnded: (commit, end) => this.#endMarks.add(commit, end),
+      report,
+    });
+    this.#commands = new Commands({ tables: this.#tables, committer: this.#committer, turns: this.#turns, hooks, deps });
+    this.#admissions = new Admissions(deps);
+  }
+
+  /** Brings the schema up to the code; a blank object stays blank. A failure is met again, typed, by the next event. */
+  open(): void {
+    try {
+      this.#schema = openSchema(this.#ports.db, this.#ports.schema);
+    } catch (error) {
+      this.#ports.report(error);
+    }
+  }
+
+  /** Says whether a principal may open a socket, and makes the thread and takes its first message where the request asks so. */
+  admit(request: AdmitRequest): AdmitAnswer {
+    try {
+      const ack = this.#isReady() ? this.#admitToThread(request) : this.#createThread(request);
+      return { ok: true, ...this.#admissions.admit(request), ...(ack ? { ack } : {}) };
+    } catch (error) {
+      return { ok: false, error: this.#errorBody(error) };
+    }
+  }
+
+  /**
+   * Opens a socket for the principal whose ticket has this nonce, and sends what its cursor lacks. No `await` in here.
+   * @throws {ChatError} `bad_ticket`, `reauthenticate`, `not_found`, `too_many_connections`; no socket was accepted
+   */
+  connect(socket: Socket, { nonce, origin, cursor }: { nonce: string; origin: string; cursor: string | null }): void {
+    const principal = this.#admissions.take(nonce, origin);
+    if (!principal) throw new ChatError("bad_ticket", "This ticket was used, has expired, or is from before a restart. Ask for a new one.");
+    const { hub, deps, hooks } = this.#ports;
+    if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
+    const role = this.#roleOf(principal);
+    if (hub.count >= LIMITS.maxConnections) throw new ChatError("too_many_connections", "This thread has too many open connections.");
+    const missing = this.#sync(cursor);
+    const connection = hub.accept(socket, { id: deps.newId(), principal });
+    connection.deliver(this.#welcome(connection, role));
+    for (const frame of missing) connection.deliver(frame);
+    this.#callHook(() => hooks.onConnect(connection));
+  }
+
+  /** Takes one frame of a socket. Never throws: what is wrong with it is answered, and nothing has changed. */
+  receive(socket: Socket, data: string | ArrayBuffer): void {
+    const connection = this.#ports.hub.connectionOf(socket);
+    if (!connection) return;
+    const role = this.#roleOrClose(connection);
+    if (!role) return;
+    let ref: string | undefined;
+    try {
+      if (!connection.takeCommand(this.#ports.deps.now())) {
+        throw new ChatError("rate_limited", `A connection may send ${LIMITS.commandsPerSecond} frames a second.`);
+      }
+      const parsed = parseClientFrame(data);
+      ref = "frame" in parsed ? parsed.frame.id : parsed.ref;
+      if ("error" in parsed) throw parsed.error;
+      for (const frame of this.#answer(connection.principal, role, parsed.frame)) connection.deliver(frame);
+    } catch (error) {
+      connection.deliver({ type: "error", ...(ref !== undefined ? { ref } : {}), ...this.#errorBody(error) });
+    }
+  }
+
+  /** A socket has closed. */
+  disconnected(socket: Socket): void {
+    const connection = this.#ports.hub.remove(socket);
+    if (connection) this.#callHook(() => this.#ports.hooks.onDisconnect(connection));
+  }
+
+  /** Does what is due. Never throws: a failure is reported and tried again, each time later. */
+  alarm(): void {
+    this.#alarms.fired();
+    try {
+      if (!this.#isReady()) return;
+      this.#turns.renewLease();
+      this.#endMarks.due();
+      this.#committer.run(() => {});
+      this.#alarmFailures = 0;
+    } catch (error) {
+      this.#ports.report(error);
+      const delayMs = Math.min(ALARM_RETRY_MS * 2 ** this.#alarmFailures++, ALARM_RETRY_CAP_MS);
+      this.#alarms.retryAt(this.#ports.deps.now() + delayMs);
+    }
+  }
+
+  /** True when there is a thread. Opens the schema where that failed before, and ends a turn that a crash left open. */
+  #isReady(): boolean {
+    if (this.#schema !== "ready") this.#schema = openSchema(this.#ports.db, this.#ports.schema);
+    if (this.#schema === "blank") return false;
+    if (!this.#isRecovered) {
+      this.#turns.recover();
+      this.#endMarks.due();
+      this.#isRecovered = true;
+    }
+    return true;
+  }
+
+  #admitToThread({ principal, command }: AdmitRequest): AckFrame | undefined {
+    this.#roleOf(principal);
+    // A first message that was accepted before gets the same ack. Another one waits for the epoch and comes by socket.
+    return command === undefined ? undefined : this.#commands.repeated(principal, parseFirstCommand(command));
+  }
+
+  /** One transaction: schema, thread, owner, and the first message's turn. A refusal leaves a blank object. */
+  #createThread({ principal, tenant, threadId, create, command }: AdmitRequest): AckFrame | undefined {
+    const { db, hooks, deps, schema } = this.#ports;
+    if (!create) throw new ChatError("not_found", "There is no such thread.");
+    if (!hooks.authorizeCreate(principal, threadId)) throw new ChatError("forbidden", "This principal may not make a thread with this id.");
+    const first = command === undefined ? null : this.#commands.check(principal, "owner", parseFirstCommand(command));
+    const ack = this.#committer.run(
+      (commit) => first?.(commit),
+      () => {
+        createSchema(db, schema);
+        this.#tables.session.create({ threadId, tenant, epoch: deps.newId(), now: deps.now() });
+        this.#tables.members.put(principal.id, "owner");
+      },
+    );
+    this.#schema = "ready";
+    this.#isRecovered = true;
+    return ack;
+  }
+
+  /** @throws {ChatError} `gone`, `not_found` (also for a foreign thread), `reauthenticate` */
+  #roleOf(principal: Principal): Role {
+    const now = this.#ports.deps.now();
+    if (principal.expiresAt !== undefined && principal.expiresAt <= now) {
+      throw new ChatError("reauthenticate", "The sign-in has expired. Ask for a new ticket.");
+    }
+    const role = this.#tables.members.roleOf(principal.id, now) ?? this.#ports.hooks.authorizeThread(principal);
+    if (!role) throw new ChatError("not_found", "There is no such thread.");
+    return role;
+  }
+
+  /** The role that the principal of a connection has now; without one the socket is of no use, and is closed with the reason. */
+  #roleOrClose(connection: SocketConnection): Role | null {
+    try {
+      if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
+      return this.#roleOf(connection.principal);
+    } catch (error) {
+      const body = this.#errorBody(error);
+      connection.deliver({ type: "error", ...body });
+      connection.close(body.code);
+      return null;
+    }
+  }
+
+  #answer(principal: Principal, role: Role, frame: ClientFrame): ServerFrame[] {
+    if (frame.type === "page" || frame.type === "sync") return this.#read(frame);
+    return [this.#commands.handle(principal, role, frame)];
+  }
+
+  #read(read: Read): ServerFrame[] {
+    if (read.type === "sync") return this.#sync(read.cursor);
+    const before = this.#tables.messages.find(read.before);
+    if (!before) throw new ChatError("not_found", "There is no message with this id.");
+    return [{ type: "page", ref: read.id, ...readPage(this.#tables.messages, before.parent) }];
+  }
+
+  #sync(cursor: string | null): ServerFrame[] {
+    const running = this.#tables.turns.running();
+    const source = {
+      tables: this.#tables,
+      queue: this.#turns.queue(),
+      turn: running ? viewOf(running) : null,
+      live: this.#turns.live(),
+    };
+    return syncFrames(source, cursor === null ? null : tryParseCursor(cursor));
+  }
+
+  #welcome({ id, principal }: SocketConnection, role: Role): WelcomeFrame {
+    const { maxFrameBytes, maxParts, maxQueue, commandsPerSecond, commandBurst } = LIMITS;
+    return {
+      type: "welcome",
+      connection: id,
+      principal: { id: principal.id, ...(principal.name !== undefined ? { name: principal.name } : {}) },
+      role,
+      limits: { maxFrameBytes, maxParts, maxQueue, commandsPerSecond, commandBurst },
+      serverTime: this.#ports.deps.now(),
+    };
+  }
+
+  /** A hook of the app that throws is reported; it cannot undo what has happened. */
+  #callHook(call: () => void | Promise<void>): void {
+    const { report } = this.#ports;
+    void (async () => call())().catch(report);
+  }
+
+  #errorBody(error: unknown): ReturnType<typeof toErrorBody> {
+    if (!isChatError(error) || error.cause !== undefined) this.#ports.report(error);
+    return toErrorBody(error);
+  }
+}

@@ -1,0 +1,72 @@
+// What a client that holds a cursor lacks: a delta and the missing chunks, or a snapshot. Never a replay of what it has.
+import { readPage } from "../history/page.ts";
+import type { DeltaFrame, ServerFrame, SnapshotFrame } from "../protocol/frames.ts";
+import type { Cursor } from "../protocol/cursor.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { LiveState, Message, QueueItem, SessionView, TurnView } from "../protocol/messages.ts";
+import type { SessionRow } from "../storage/session-table.ts";
+import type { Tables } from "../storage/tables.ts";
+
+export interface SyncSource {
+  tables: Tables;
+  queue: QueueItem[];
+  turn: TurnView | null;
+  /** The live state of `turn` as stored. */
+  live: LiveState | null;
+}
+
+/** The frames that bring a client from its cursor to now, in order. Read and sent without an `await` between. */
+export function syncFrames(source: SyncSource, cursor: Cursor | null): ServerFrame[] {
+  const session = source.tables.session.read();
+  const changed = cursor && isWithin(session, cursor) ? changedSince(source.tables, cursor.rev) : null;
+  if (!cursor || !changed) return [snapshotOf(source, session)];
+  const delta: DeltaFrame = {
+    type: "delta",
+    from: cursor.rev,
+    to: session.rev,
+    ...(changed.length > 0 ? { messages: changed } : {}),
+    ...(session.queueRev > cursor.rev ? { queue: source.queue } : {}),
+    ...(session.metaRev > cursor.rev ? { session: { status: session.status, title: session.title } } : {}),
+    turn: source.turn,
+  };
+  return [...withLive(source, delta, cursor)];
+}
+
+function isWithin(session: SessionRow, cursor: Cursor): boolean {
+  return cursor.epoch === session.epoch && session.headRev <= cursor.rev && cursor.rev <= session.rev;
+}
+
+/** Messages stored or changed after `rev`; null when they are more than one page. */
+function changedSince(tables: Tables, rev: number): Message[] | null {
+  const changed = tables.messages.changedAfter(rev, LIMITS.pageMessages + 1);
+  if (changed.length > LIMITS.pageMessages) return null;
+  const bytes = changed.length > 1 ? JSON.stringify(changed).length : 0;
+  return bytes > LIMITS.pageBytes ? null : changed;
+}
+
+function withLive({ tables, turn, live }: SyncSource, delta: DeltaFrame, cursor: Cursor): ServerFrame[] {
+  if (!turn || !live || live.seq === 0) return [delta];
+  if (cursor.live?.turnId !== turn.id || cursor.live.seq > live.seq) return [{ ...delta, live }];
+  const from = cursor.live.seq + 1;
+  if (from > live.seq) return [delta];
+  const items = tables.log.readFrom(from).map(({ chunk }) => chunk);
+  if (JSON.stringify(items).length > LIMITS.maxReplayBytes) return [{ ...delta, live }];
+  return [delta, { type: "chunks", turnId: turn.id, from, items }];
+}
+
+function snapshotOf({ tables, queue, turn, live }: SyncSource, session: SessionRow): SnapshotFrame {
+  const page = readPage(tables.messages, session.head);
+  return {
+    type: "snapshot",
+    session: viewOfSession(session),
+    messages: page.messages,
+    hasEarlier: page.hasEarlier,
+    queue,
+    turn,
+    ...(turn && live && live.seq > 0 ? { live } : {}),
+  };
+}
+
+function viewOfSession({ threadId, epoch, rev, status, title }: SessionRow): SessionView {
+  return { threadId, epoch, rev, status, title };
+}

@@ -1,0 +1,313 @@
+// The turns of one thread: takes them in, runs one at a time in the order of acceptance, and settles each one once.
+// Storage says which turn is running; the run in memory only works on it. A stored running turn without a run is an orphan.
+import type { Principal } from "../protocol/principal.ts";
+import { ChatError } from "../errors.ts";
+import type { CommandResult, SendCommand, TurnEnd } from "../protocol/frames.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { LiveState, Message, QueueItem } from "../protocol/messages.ts";
+import { readBranch } from "../history/page.ts";
+import { toModelMessages, toUIMessage } from "../history/model-view.ts";
+import type { SocketHub } from "../sockets/hub.ts";
+import type { Database } from "../storage/database.ts";
+import type { Tables } from "../storage/tables.ts";
+import type { TurnRow } from "../storage/turn-table.ts";
+import type { FlushOptions } from "../stream/flush-policy.ts";
+import { checkChunk } from "../stream/chunk-check.ts";
+import { TurnLog } from "../stream/turn-log.ts";
+import { transition, type TurnEvent } from "../turn/machine.ts";
+import type { Commit, Committer } from "./commit.ts";
+import type { Deps } from "./deps.ts";
+import type { SessionHooks } from "./hooks.ts";
+import { Run } from "./run.ts";
+import { closing, factsOf, hasOutput, viewOf, type Settle } from "./settlement.ts";
+import type { Turn } from "./turn-context.ts";
+
+/** The lease: an alarm this far ahead finds a turn whose process died. It must fire, not be pushed ahead, to keep an object alive. */
+export const LEASE_MS = 30_000;
+
+export interface TurnsPorts {
+  db: Database;
+  tables: Tables;
+  hub: SocketHub;
+  committer: Committer;
+  hooks: SessionHooks;
+  deps: Deps;
+  flush: FlushOptions;
+  /** A turn has ended, in this commit. */
+  onEnded(commit: Commit, end: TurnEnd): void;
+  report(error: unknown): void;
+}
+
+interface Active {
+  turn: TurnRow;
+  run: Run;
+}
+
+export class Turns {
+  readonly #ports: TurnsPorts;
+  /** HIBERNATION: lost with the process; the stored turn is then an orphan, which `recover` ends. */
+  #active: Active | null = null;
+
+  constructor(ports: TurnsPorts) {
+    this.#ports = ports;
+  }
+
+  /** The live state of the running turn as stored; null when nothing runs. */
+  live(): LiveState | null {
+    return this.#active?.run.log.live ?? null;
+  }
+
+  /**
+   * Takes a message in: starts its turn when nothing runs, else puts it at the end of the queue.
+   * @throws {ChatError} `queue_full`, `id_reused`
+   */
+  accept(commit: Commit, principal: Principal, command: SendCommand, body: unknown): CommandResult {
+    const { tables, deps } = this.#ports;
+    const line = tables.turns.list();
+    if (line.length > LIMITS.maxQueue) throw new ChatError("queue_full", `At most ${LIMITS.maxQueue} messages can wait for their turn.`);
+    this.#refuseKnownIds(command, line);
+    const now = deps.now();
+    const starts = line.length === 0;
+    const turn: Omit<TurnRow, "ord"> = {
+      id: command.id,
+      kind: "send",
+      state: starts ? "running" : "queued",
+      messageId: command.messageId,
+      principal: { ...principal },
+      input: { parts: command.parts, ...(body !== undefined ? { body } : {}) },
+      base: 0,
+      attempt: starts ? 1 : 0,
+      startedAt: starts ? now : null,
+      dueAt: starts ? now + LEASE_MS : null,
+      createdAt: now,
+    };
+    tables.turns.insert(turn);
+    if (starts) this.#begin(commit, tables.turns.running()!, false);
+    else this.#announceQueue(commit);
+    return { turnId: turn.id, position: line.length };
+  }
+
+  /**
+   * Ends a turn, or takes a queued one back. Quiet for a turn that has ended.
+   * @throws {ChatError} `not_found` for an id that was never a turn here, `already_started` for `cancel` of a running turn
+   */
+  end(commit: Commit, turnId: string, event: Extract<TurnEvent, { type: "stop" | "cancel" }>): CommandResult {
+    const { tables } = this.#ports;
+    const turn = tables.turns.list().find(({ id }) => id === turnId);
+    if (turn) this.#apply(commit, turn, event);
+    else if (!tables.messages.has(turnId) && !tables.commands.find(turnId)) {
+      throw new ChatError("not_found", "There is no turn with this id.");
+    }
+    return { turnId };
+  }
+
+  /** Ends a stored running turn that this incarnation does not run. Cheap when there is none. */
+  recover(): void {
+    const { tables, committer } = this.#ports;
+    const turn = tables.turns.running();
+    if (turn && this.#active?.turn.id !== turn.id) committer.run((commit) => this.#apply(commit, turn, { type: "orphan" }));
+  }
+
+  /** The lease alarm fired: sets it again for a turn that this incarnation runs, ends an orphan. */
+  renewLease(): void {
+    const { tables, committer, deps } = this.#ports;
+    this.recover();
+    const turn = tables.turns.running();
+    const now = deps.now();
+    if (turn?.dueAt != null && turn.dueAt <= now) committer.run(() => tables.turns.setDue(turn.ord, now + LEASE_MS));
+  }
+
+  #refuseKnownIds({ id, messageId }: SendCommand, line: readonly TurnRow[]): void {
+    const { messages, commands } = this.#ports.tables;
+    const isTaken =
+      id === messageId ||
+      messages.has(id) ||
+      messages.has(messageId) ||
+      commands.find(messageId) !== undefined ||
+      line.some((turn) => turn.messageId === messageId || turn.messageId === id);
+    if (isTaken) throw new ChatError("id_reused", "A message with this id exists already. Use new ids for a new message.");
+  }
+
+  #apply(commit: Commit, turn: TurnRow, event: TurnEvent): void {
+    const { effects } = transition(turn.state, event);
+    for (const effect of effects) {
+      switch (effect.type) {
+        case "begin":
+          this.#begin(commit, this.#store(turn), true);
+          break;
+        case "settle":
+          this.#settle(commit, turn, effect);
+          break;
+        case "abort":
+          this.#abortAfter(commit, turn);
+          break;
+        case "drop":
+          this.#ports.tables.turns.delete(turn);
+          this.#announceQueue(commit);
+          break;
+        case "refuse":
+          throw new ChatError(effect.code, "This turn has started already: stop it instead.");
+      }
+    }
+  }
+
+  /** Marks a queued turn as running; its attempt is counted before it is run. */
+  #store(turn: TurnRow): TurnRow {
+    const now = this.#ports.deps.now();
+    const started = { attempt: turn.attempt + 1, startedAt: now, dueAt: now + LEASE_MS };
+    this.#ports.tables.turns.start(turn.ord, started);
+    return { ...turn, ...started, state: "running" };
+  }
+
+  /** The user message enters history; the run begins after the commit. */
+  #begin(commit: Commit, turn: TurnRow, wasQueued: boolean): void {
+    const { tables } = this.#ports;
+    const from = commit.session.rev;
+    const rev = commit.nextRev();
+    const message: Message = {
+      id: turn.messageId,
+      parent: commit.session.head,
+      role: "user",
+      parts: turn.input.parts,
+      author: turn.principal.id,
+      createdAt: turn.createdAt,
+    };
+    tables.messages.insert(rev, message);
+    commit.change({ head: message.id, ...(wasQueued ? { queueRev: rev } : {}) });
+    commit.broadcast({
+      type: "delta",
+      from,
+      to: rev,
+      messages: [message],
+      ...(wasQueued ? { queue: this.queue() } : {}),
+      turn: viewOf(turn),
+    });
+    commit.after(() => this.#launch(turn));
+  }
+
+  #announceQueue(commit: Commit): void {
+    const from = commit.session.rev;
+    const rev = commit.nextRev();
+    commit.change({ queueRev: rev });
+    const running = this.#ports.tables.turns.running();
+    commit.broadcast({ type: "delta", from, to: rev, queue: this.queue(), turn: running ? viewOf(running) : null });
+  }
+
+  /** The queue as clients see it. */
+  queue(): QueueItem[] {
+    return this.#ports.tables.turns
+      .list()
+      .filter(({ state }) => state === "queued")
+      .map((turn) => ({
+        turnId: turn.id,
+        messageId: turn.messageId,
+        parts: turn.input.parts,
+        author: turn.principal.id,
+        createdAt: turn.createdAt,
+      }));
+  }
+
+  #launch(turn: TurnRow): void {
+    const { db, tables, hub, hooks, deps, flush, report } = this.#ports;
+    const log = new TurnLog(tables.log, turn);
+    const run: Run = new Run(
+      log,
+      { id: turn.id, run: turn.attempt },
+      {
+        flush: () => {
+          const written = db.transaction(() => log.write());
+          if (!written) return;
+          log.commit(written);
+          hub.broadcast({ type: "chunks", turnId: turn.id, from: written.from, items: written.items });
+        },
+        isWatched: () => hub.count > 0,
+        sendTransient: (chunk) => hub.broadcast({ type: "event", event: chunk.type, ...("data" in chunk ? { data: chunk.data } : {}) }),
+        onEnd: (event) => this.#endRun(turn, run, event),
+        report,
+      },
+      deps,
+      flush,
+    );
+    this.#active = { turn, run };
+    // The microtask lets the ack of the command leave before the app's code runs.
+    void Promise.resolve().then(() => run.consume(() => hooks.onTurn(this.#contextOf(turn, run))));
+  }
+
+  #contextOf(turn: TurnRow, run: Run): Turn {
+    const { messages } = this.#ports.tables;
+    return {
+      id: turn.id,
+      message: toUIMessage({ ...turn, id: turn.messageId, parent: null, role: "user", parts: turn.input.parts }),
+      body: turn.input.body,
+      principal: turn.principal,
+      attempt: turn.attempt,
+      signal: run.signal,
+      modelMessages: () => toModelMessages(readBranch(messages, turn.messageId)),
+      write: (chunk) => run.take(checkChunk(chunk)),
+    };
+  }
+
+  #endRun(turn: TurnRow, run: Run, event: TurnEvent): void {
+    if (this.#active?.run !== run) return;
+    try {
+      this.#ports.committer.run((commit) => this.#apply(commit, turn, event));
+    } catch (error) {
+      // Storage refused the end. The turn stays stored as running; its lease alarm ends it as an orphan.
+      this.#active = null;
+      run.detach();
+      run.abort();
+      this.#ports.report(error);
+    }
+  }
+
+  #abortAfter(commit: Commit, turn: TurnRow): void {
+    const active = this.#active;
+    if (active?.turn.id === turn.id) commit.after(() => active.run.abort());
+  }
+
+  /** Stores the reply (or, without output, the outcome of the user message), drops the live rows, starts the next in line. */
+  #settle(commit: Commit, turn: TurnRow, effect: Settle): void {
+    const { tables, deps } = this.#ports;
+    const active = this.#active?.turn.id === turn.id ? this.#active : null;
+    const log = active?.run.log ?? TurnLog.restore(tables.log, turn);
+    const now = deps.now();
+    const facts = factsOf(turn, effect, now, active?.run);
+    const final = log.finish((live) => closing(live, effect));
+    const from = commit.session.rev;
+    const rev = commit.nextRev();
+    const hasReply = hasOutput(final.live);
+    if (hasReply) {
+      const { parts, metadata } = final.live.message;
+      const reply: Message = {
+        id: turn.id,
+        parent: turn.messageId,
+        role: "assistant",
+        parts,
+        ...(metadata !== undefined ? { metadata } : {}),
+        createdAt: now,
+        facts,
+      };
+      tables.messages.insert(rev, reply);
+      commit.change({ head: turn.id });
+      if (final.items.length > 0) commit.broadcast({ type: "chunks", turnId: turn.id, from: final.from, items: final.items });
+    } else tables.messages.setFacts(turn.messageId, facts, rev);
+    tables.log.clear();
+    tables.turns.delete(turn);
+
+    const end: TurnEnd = {
+      turnId: turn.id,
+      messageId: hasReply ? turn.id : turn.messageId,
+      seq: final.live.seq,
+      ...(hasReply ? { createdAt: now } : {}),
+      facts,
+    };
+    commit.broadcast({ type: "turn", from, to: rev, ended: end, turn: null });
+    commit.after(() => {
+      if (this.#active === active) this.#active = null;
+      active?.run.detach();
+    });
+    this.#ports.onEnded(commit, end);
+    const next = tables.turns.list()[0];
+    if (next) this.#apply(commit, next, { type: "start" });
+  }
+}

@@ -1,0 +1,138 @@
+// One live socket with its principal and its app's value. Both are in the socket attachment, so they survive hibernation.
+import { ChatError, ERRORS, type ErrorCode } from "../errors.ts";
+import type { ServerFrame } from "../protocol/frames.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import type { Principal } from "../protocol/principal.ts";
+import { RateLimit } from "./rate.ts";
+
+/** The part of the platform's server socket that chatcell uses. */
+export interface ServerSocket {
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  serializeAttachment(value: unknown): void;
+  deserializeAttachment(): unknown;
+}
+
+/** What the attachment holds, as UTF-8 JSON: strings of mixed scripts would take two bytes a character after structured clone. */
+interface Attachment {
+  id: string;
+  principal: Principal;
+  state?: unknown;
+}
+
+/** Checks an app's connection state; throws when it does not fit. */
+export type StateParser = (value: unknown) => unknown;
+
+/**
+ * One live socket, as the app's hooks see it.
+ *
+ * `principal` and `state` survive hibernation: they are kept in the socket attachment.
+ */
+export interface Connection<State = unknown> {
+  /** Unique among the sockets of this thread. */
+  readonly id: string;
+  readonly principal: Principal;
+  /** The app's value; undefined until `setState`. */
+  readonly state: State | undefined;
+  /**
+   * Replaces the app's value; kept through hibernation.
+   * @throws {ChatError} `state_too_large` when it has more than 12,288 UTF-8 bytes as JSON, `bad_request` when the class's
+   * `connectionState` schema refuses it; the old value stays
+   */
+  setState(value: State): void;
+  /** Sends a transient event to this client: not stored, not replayed. Nothing happens when the socket is closing. */
+  send(event: string, data?: unknown): void;
+  /** Closes the socket with the close code of an error; the client sees the code as a typed reason. */
+  close(code: ErrorCode): void;
+}
+
+export class SocketConnection implements Connection {
+  readonly id: string;
+  readonly principal: Principal;
+  readonly #socket: ServerSocket;
+  readonly #parseState: StateParser;
+  /** HIBERNATION: starts full again, which only a client that was silent for ten seconds can gain from. */
+  readonly #rate: RateLimit;
+  #state: unknown;
+
+  private constructor(socket: ServerSocket, attachment: Attachment, parseState: StateParser, now: number) {
+    this.id = attachment.id;
+    this.principal = attachment.principal;
+    this.#state = attachment.state;
+    this.#socket = socket;
+    this.#parseState = parseState;
+    this.#rate = new RateLimit(LIMITS.commandsPerSecond, LIMITS.commandBurst, now);
+  }
+
+  /** Marks a new socket as this principal's. */
+  static create(
+    socket: ServerSocket,
+    { id, principal }: Pick<Attachment, "id" | "principal">,
+    parseState: StateParser,
+    now: number,
+  ): SocketConnection {
+    const connection = new SocketConnection(socket, { id, principal }, parseState, now);
+    connection.#save(undefined);
+    return connection;
+  }
+
+  /** The connection of a socket that outlived the last incarnation; null for a socket that is not ours. */
+  static tryRestore(socket: ServerSocket, parseState: StateParser, now: number): SocketConnection | null {
+    const bytes = socket.deserializeAttachment();
+    if (!(bytes instanceof Uint8Array)) return null;
+    return new SocketConnection(socket, JSON.parse(new TextDecoder().decode(bytes)) as Attachment, parseState, now);
+  }
+
+  get state(): unknown {
+    return this.#state;
+  }
+
+  setState(value: unknown): void {
+    const state = this.#parseState(value);
+    const bytes = new TextEncoder().encode(JSON.stringify(state) ?? "").byteLength;
+    if (bytes > LIMITS.maxConnectionStateBytes) {
+      throw new ChatError(
+        "state_too_large",
+        `Connection state may have at most ${LIMITS.maxConnectionStateBytes} bytes as JSON; this has ${bytes}.`,
+      );
+    }
+    this.#save(state);
+    this.#state = state;
+  }
+
+  send(event: string, data?: unknown): void {
+    this.deliver({ type: "event", event, ...(data !== undefined ? { data } : {}) });
+  }
+
+  close(code: ErrorCode): void {
+    try {
+      this.#socket.close(ERRORS[code].close, code);
+    } catch {
+      // The socket is closed already: what was asked for is so.
+    }
+  }
+
+  /** True when the principal may not be served any more. */
+  hasExpired(now: number): boolean {
+    return this.principal.expiresAt !== undefined && this.principal.expiresAt <= now;
+  }
+
+  /** Takes one command from this connection's rate. */
+  takeCommand(now: number): boolean {
+    return this.#rate.take(now);
+  }
+
+  /** Sends one frame. A socket that is dying must not keep the others from theirs, so nothing is thrown. */
+  deliver(frame: ServerFrame | string): void {
+    try {
+      this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+    } catch {
+      // workerd throws for a socket that is closing; its client comes back with its cursor.
+    }
+  }
+
+  #save(state: unknown): void {
+    const attachment: Attachment = { id: this.id, principal: this.principal, ...(state !== undefined ? { state } : {}) };
+    this.#socket.serializeAttachment(new TextEncoder().encode(JSON.stringify(attachment)));
+  }
+}

@@ -1,0 +1,70 @@
+// Every socket of one object. The only user of the hibernation API: sockets outlive the object's memory, so nothing here is
+// the only copy of anything. A socket is known by its attachment, and again by its identity while this incarnation lives.
+import type { ServerFrame } from "../protocol/frames.ts";
+import type { Principal } from "../protocol/principal.ts";
+import { SocketConnection, type ServerSocket, type StateParser } from "./connection.ts";
+
+/** The part of `DurableObjectState` that owns sockets. */
+export interface SocketPlatform<Socket extends ServerSocket> {
+  acceptWebSocket(socket: Socket): void;
+  getWebSockets(): Socket[];
+}
+
+export class SocketHub<Socket extends ServerSocket = ServerSocket> {
+  readonly #platform: SocketPlatform<Socket>;
+  readonly #parseState: StateParser;
+  readonly #now: () => number;
+  /** HIBERNATION: a cache of attachments, rebuilt by `connectionOf`. */
+  readonly #known = new Map<Socket, SocketConnection>();
+  readonly #closed = new WeakSet<Socket>();
+
+  constructor(platform: SocketPlatform<Socket>, parseState: StateParser, now: () => number) {
+    this.#platform = platform;
+    this.#parseState = parseState;
+    this.#now = now;
+  }
+
+  /** Makes a socket live. From here on it gets every broadcast, and it survives hibernation. */
+  accept(socket: Socket, identity: { id: string; principal: Principal }): SocketConnection {
+    this.#platform.acceptWebSocket(socket);
+    const connection = SocketConnection.create(socket, identity, this.#parseState, this.#now());
+    this.#known.set(socket, connection);
+    return connection;
+  }
+
+  /** The connection of a socket; null when it is not one of ours, or gone. */
+  connectionOf(socket: Socket): SocketConnection | null {
+    if (this.#closed.has(socket)) return null;
+    const known = this.#known.get(socket);
+    if (known) return known;
+    const restored = SocketConnection.tryRestore(socket, this.#parseState, this.#now());
+    if (restored) this.#known.set(socket, restored);
+    return restored;
+  }
+
+  /** Forgets a socket that the platform reported as closed. */
+  remove(socket: Socket): SocketConnection | null {
+    const connection = this.connectionOf(socket);
+    this.#known.delete(socket);
+    this.#closed.add(socket);
+    return connection;
+  }
+
+  connections(): SocketConnection[] {
+    return this.#platform.getWebSockets().flatMap((socket) => this.connectionOf(socket) ?? []);
+  }
+
+  get count(): number {
+    return this.#platform.getWebSockets().length;
+  }
+
+  /** Sends one frame to every connection, stringified once. One whose principal has expired is closed and gets nothing. */
+  broadcast(frame: ServerFrame): void {
+    const now = this.#now();
+    let text: string | undefined;
+    for (const connection of this.connections()) {
+      if (connection.hasExpired(now)) connection.close("reauthenticate");
+      else connection.deliver((text ??= JSON.stringify(frame)));
+    }
+  }
+}
