@@ -65,12 +65,16 @@ export class Admissions {
   /**
    * Notes that `principal` may open one socket from `origin`, for `LIMITS.ticketTtlMs` or until the principal expires.
    *
-   * @throws {ChatError} `too_many_admissions` when `LIMITS.maxAdmissions` are open.
+   * @throws {ChatError} `too_many_admissions` when `LIMITS.maxAdmissions` are open, or `maxAdmissionsPerPrincipal` of this principal.
    */
   admit({ principal, origin }: Pick<AdmitRequest, "principal" | "origin">): Admission {
     const now = this.#deps.now();
-    for (const [nonce, note] of this.#notes) if (note.expiresAt <= now) this.#notes.delete(nonce);
-    if (this.#notes.size >= LIMITS.maxAdmissions)
+    let own = 0;
+    for (const [nonce, note] of this.#notes) {
+      if (note.expiresAt <= now) this.#notes.delete(nonce);
+      else if (note.principal.id === principal.id) own++;
+    }
+    if (this.#notes.size >= LIMITS.maxAdmissions || own >= LIMITS.maxAdmissionsPerPrincipal)
       throw new ChatError("too_many_admissions", "Too many tickets of this thread are open: try again in some seconds.");
     const nonce = this.#deps.newId();
     const expiresAt = Math.min(now + LIMITS.ticketTtlMs, principal.expiresAt ?? Infinity);

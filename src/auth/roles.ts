@@ -13,3 +13,10 @@ const ALLOWED: Record<ClientFrame["type"], Record<Role, boolean>> = {
 export function isAllowed(role: Role, type: ClientFrame["type"]): boolean {
   return Object.hasOwn(ALLOWED, type) && Object.hasOwn(ALLOWED[type], role) && ALLOWED[type][role];
 }
+
+const ROLES = { owner: true, member: true, viewer: true } satisfies Record<Role, true>;
+
+/** True for a role that this version knows: a hook of the app may answer anything, a promise too. */
+export function isRole(value: unknown): value is Role {
+  return typeof value === "string" && Object.hasOwn(ROLES, value);
+}

@@ -21,10 +21,14 @@ export const LIMITS = {
   maxMessageBytes: 16_777_216,
   /** Turns that wait behind the running one. */
   maxQueue: 20,
+  /** Characters (as JSON) of all that waits in the queue: every change of it is sent to every connection. */
+  maxQueueLength: 1_048_576,
   /** Sockets of one thread. The platform would take 32,768. */
   maxConnections: 1_000,
   /** Tickets of one thread that are issued and not yet used. */
   maxAdmissions: 1_000,
+  /** The same, of one principal: nobody can use up all of them. */
+  maxAdmissionsPerPrincipal: 100,
   /** Life of a ticket. */
   ticketTtlMs: 30_000,
   /** Commands and reads of one connection: refill rate and burst. */

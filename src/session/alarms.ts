@@ -31,7 +31,7 @@ export class Alarms {
    * @returns what to call after the commit
    */
   schedule(sessionDueAt: number | null): () => void {
-    const dueAt = earliest(sessionDueAt, this.#tables.turns.running()?.dueAt ?? null);
+    const dueAt = earliest(sessionDueAt, this.#tables.turns.dueAt());
     if (dueAt !== this.#at) this.#set(dueAt);
     return () => {
       this.#at = dueAt;
@@ -42,6 +42,15 @@ export class Alarms {
   retryAt(at: number): void {
     this.#set(at);
     this.#at = at;
+  }
+
+  /** The earliest due time; null when there is none or storage does not say. */
+  tryEarliest(): number | null {
+    try {
+      return earliest(this.#tables.session.read().dueAt, this.#tables.turns.dueAt());
+    } catch {
+      return null; // Storage is what fails: the caller waits long.
+    }
   }
 
   #set(at: number | null): void {

@@ -172,10 +172,13 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
 
   #hooks(): SessionHooks {
     const { body } = this.constructor as typeof ChatSessionObject;
-    const onTurnEnd = this.onTurnEnd?.bind(this);
+    const app = () => this;
     return {
       onTurn: (turn) => this.onTurn(turn as Turn<Body>),
-      ...(onTurnEnd ? { onTurnEnd } : {}),
+      // Asked for each time: a class may define it as a field, which does not exist yet in the constructor of the base.
+      get onTurnEnd() {
+        return app().onTurnEnd?.bind(app());
+      },
       onConnect: (connection) => this.onConnect(connection),
       onDisconnect: (connection) => this.onDisconnect(connection),
       authorize: (principal, role, command) => this.authorize(principal, role, command),

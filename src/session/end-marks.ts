@@ -5,7 +5,7 @@ import type { EndMark } from "../storage/session-table.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { Commit, Committer } from "./commit.ts";
 import type { Deps } from "./deps.ts";
-import type { TurnEndEvent } from "./hooks.ts";
+import type { SessionHooks, TurnEndEvent } from "./hooks.ts";
 
 /** The hook may take this long before the alarm takes the object as dead and calls it again. */
 const HOOK_LEASE_MS = 60_000;
@@ -17,8 +17,8 @@ export interface EndMarksPorts {
   tables: Tables;
   committer: Committer;
   deps: Deps;
-  /** The app's hook; undefined when it has none, and then no mark is ever stored. */
-  onTurnEnd: ((event: TurnEndEvent) => void | Promise<void>) | undefined;
+  /** Without an `onTurnEnd` no mark is ever stored. */
+  hooks: Pick<SessionHooks, "onTurnEnd">;
   report(error: unknown): void;
 }
 
@@ -26,6 +26,8 @@ export class EndMarks {
   readonly #ports: EndMarksPorts;
   /** HIBERNATION: lost with the process; the alarm then finds the marks and calls again. */
   #isWorking = false;
+  /** HIBERNATION: marks stored by this incarnation. Every other one may have been called before. */
+  readonly #fresh = new Set<string>();
 
   constructor(ports: EndMarksPorts) {
     this.#ports = ports;
@@ -33,34 +35,46 @@ export class EndMarks {
 
   /** Stores the mark of a turn in the commit that ends it. */
   add(commit: Commit, { turnId, messageId }: TurnEnd): void {
-    const { onTurnEnd, deps } = this.#ports;
-    if (!onTurnEnd) return;
-    const mark: EndMark = { turnId, messageId, tries: 0 };
+    const { hooks, deps } = this.#ports;
+    if (!hooks.onTurnEnd) return;
+    const mark: EndMark = { turnId, messageId, tries: 1 };
     commit.change({ endMarks: [...commit.session.endMarks, mark], dueAt: commit.session.dueAt ?? deps.now() + HOOK_LEASE_MS });
-    commit.after(() => this.#start(false));
+    this.#fresh.add(turnId);
+    // Behind others it waits for them: for the loop that works on them, or for the alarm of the one that failed.
+    if (commit.session.endMarks.length === 1) commit.after(() => this.#start());
   }
 
   /** Works off the marks that are due: those of a process that died, and those whose hook threw. */
   due(): void {
-    const { dueAt } = this.#ports.tables.session.read();
-    if (dueAt !== null && dueAt <= this.#ports.deps.now()) this.#start(true);
+    const { tables, committer, deps, report } = this.#ports;
+    const { dueAt, endMarks } = tables.session.read();
+    const [mark, ...rest] = endMarks;
+    if (!mark || dueAt === null) return;
+    if (dueAt > deps.now()) return committer.run(() => {}); // Only sees that the alarm matches: it may have been lost.
+    // A hook that is at work only keeps its lease. Any other call is counted before it is made, since it may end the process.
+    const tries = this.#isWorking ? mark.tries : mark.tries + 1;
+    const isOver = tries > MAX_TRIES;
+    if (isOver) report(new Error(`onTurnEnd of turn ${mark.turnId} never returned in ${MAX_TRIES} calls: given up.`));
+    const left = isOver ? rest : [{ ...mark, tries }, ...rest];
+    committer.run((commit) => commit.change({ endMarks: left, dueAt: left.length > 0 ? deps.now() + HOOK_LEASE_MS : null }));
+    this.#start();
   }
 
-  #start(isAgain: boolean): void {
+  #start(): void {
     if (this.#isWorking) return;
     this.#isWorking = true;
-    void this.#work(isAgain);
+    void this.#work();
   }
 
   /** Never rejects: what goes wrong with storage here is found again by the alarm. */
-  async #work(isAgain: boolean): Promise<void> {
-    let again = isAgain;
+  async #work(): Promise<void> {
     try {
+      // The ack and the start of the next turn come before the app's code.
+      await undefined;
       for (;;) {
         const mark = this.#ports.tables.session.read().endMarks[0];
         if (!mark) return;
-        if (!(await this.#call(mark, again || mark.tries > 0))) return;
-        again = false;
+        if (!(await this.#call(mark, !this.#fresh.has(mark.turnId) || mark.tries > 1))) return;
       }
     } catch (error) {
       this.#ports.report(error);
@@ -73,10 +87,10 @@ export class EndMarks {
   async #call(mark: EndMark, again: boolean): Promise<boolean> {
     try {
       const event = this.#eventOf(mark, again);
-      if (event) await this.#ports.onTurnEnd?.(event);
+      if (event) await this.#ports.hooks.onTurnEnd?.(event);
     } catch (error) {
       this.#ports.report(error);
-      if (mark.tries + 1 < MAX_TRIES) {
+      if (mark.tries < MAX_TRIES) {
         this.#postpone(mark);
         return false;
       }
@@ -101,12 +115,9 @@ export class EndMarks {
 
   #postpone(mark: EndMark): void {
     const { committer, deps } = this.#ports;
-    const delayMs = FIRST_RETRY_MS * 4 ** mark.tries * (0.5 + deps.random());
+    const delayMs = FIRST_RETRY_MS * 4 ** (mark.tries - 1) * (0.5 + deps.random());
     committer.run((commit) => {
-      const endMarks = commit.session.endMarks.map((other) =>
-        other.turnId === mark.turnId ? { ...other, tries: other.tries + 1 } : other,
-      );
-      commit.change({ endMarks, dueAt: Math.round(deps.now() + delayMs) });
+      commit.change({ dueAt: Math.round(deps.now() + delayMs) });
     });
   }
 }

@@ -19,8 +19,8 @@ export interface TurnEndEvent {
 
 export interface SessionHooks {
   onTurn(turn: Turn): TurnResult | Promise<TurnResult>;
-  /** Absent when the app does not override it: then nothing is stored or scheduled for it. */
-  onTurnEnd?: (event: TurnEndEvent) => void | Promise<void>;
+  /** Undefined when the app has none: then nothing is stored or scheduled for it. */
+  readonly onTurnEnd?: ((event: TurnEndEvent) => void | Promise<void>) | undefined;
   onConnect(connection: Connection): void | Promise<void>;
   onDisconnect(connection: Connection): void | Promise<void>;
   /** May only narrow what the role allows. */

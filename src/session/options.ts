@@ -1,4 +1,5 @@
 // Settings of the object: what `static configure(env)` of the app's class returns.
+import { ChatError } from "../errors.ts";
 import { DEFAULT_FLUSH, type FlushOptions } from "../stream/flush-policy.ts";
 
 /** Settings of a {@link ChatSessionObject}; all have defaults. */
@@ -16,7 +17,9 @@ export interface ChatOptions {
   development?: boolean;
 }
 
-/** The flush settings of `options`, within their bounds. */
+/** The flush settings of `options`, within their bounds. @throws {ChatError} `configuration` */
 export function flushOptionsOf({ flushEveryMs = DEFAULT_FLUSH.flushEveryMs }: ChatOptions): FlushOptions {
+  if (!Number.isFinite(flushEveryMs))
+    throw new ChatError("configuration", `flushEveryMs is ${flushEveryMs}; give milliseconds from 50 to 5,000.`);
   return { ...DEFAULT_FLUSH, flushEveryMs: Math.min(5_000, Math.max(50, flushEveryMs)) };
 }

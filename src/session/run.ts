@@ -114,9 +114,10 @@ export class Run {
   }
 
   #finish(): void {
-    const { errorText, finishReason } = this.#normaliser.end;
-    if (errorText === undefined) this.#end({ type: "finish", ...(finishReason !== undefined ? { finishReason } : {}) });
-    else this.#end({ type: "fail", error: { code: "model_error", message: errorText, retryable: true } });
+    const { errorText, finishReason, aborted } = this.#normaliser.end;
+    if (errorText !== undefined) this.#end({ type: "fail", error: { code: "model_error", message: shorten(errorText), retryable: true } });
+    else if (aborted) this.#end({ type: "fail", error: { code: "interrupted", message: "The answer was cut off.", retryable: true } });
+    else this.#end({ type: "finish", ...(typeof finishReason === "string" ? { finishReason: shorten(finishReason) } : {}) });
   }
 
   #end(event: TurnEvent, cause?: unknown): void {
@@ -124,4 +125,11 @@ export class Run {
     if (cause !== undefined) this.#ports.report(cause);
     this.#ports.onEnd(event);
   }
+}
+
+/** Longest text from a source that enters the facts of a turn, in UTF-16 units. */
+const MAX_FACT_LENGTH = 2_000;
+
+function shorten(text: string): string {
+  return text.length > MAX_FACT_LENGTH ? `${text.slice(0, MAX_FACT_LENGTH)}…` : text;
 }

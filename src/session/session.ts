@@ -1,6 +1,7 @@
 // The live side of one thread: wires the modules of one object together and turns what the platform delivers (a ticket
 // request, an upgrade, a frame, a close, an alarm) into calls on them. It holds no state of its own but whether it is open.
 import { Admissions, type AdmitAnswer, type AdmitRequest } from "../auth/admissions.ts";
+import { isAllowed, isRole } from "../auth/roles.ts";
 import type { Principal } from "../protocol/principal.ts";
 import { ChatError, isChatError, toErrorBody } from "../errors.ts";
 import { readPage } from "../history/page.ts";
@@ -52,8 +53,6 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   /** HIBERNATION: `blank` and `ready` are read again from storage; an orphan is looked for once each wake. */
   #schema: "unknown" | "blank" | "ready" = "unknown";
   #isRecovered = false;
-  /** HIBERNATION: a wake starts the backoff again. */
-  #alarmFailures = 0;
 
   constructor(ports: SessionPorts<Socket>) {
     const { db, hub, alarm, hooks, deps, flush, report } = ports;
@@ -61,7 +60,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     this.#tables = createTables(db);
     this.#alarms = new Alarms(alarm, this.#tables, report);
     this.#committer = new Committer({ db, tables: this.#tables, hub, alarms: this.#alarms }, deps.now);
-    this.#endMarks = new EndMarks({ tables: this.#tables, committer: this.#committer, deps, onTurnEnd: hooks.onTurnEnd, report });
+    this.#endMarks = new EndMarks({ tables: this.#tables, committer: this.#committer, deps, hooks, report });
     this.#turns = new Turns({
       db,
       tables: this.#tables,
@@ -117,16 +116,17 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   /** Takes one frame of a socket. Never throws: what is wrong with it is answered, and nothing has changed. */
   receive(socket: Socket, data: string | ArrayBuffer): void {
     const connection = this.#ports.hub.connectionOf(socket);
-    if (!connection) return;
+    if (!connection || connection.isClosing) return;
     const role = this.#roleOrClose(connection);
     if (!role) return;
     let ref: string | undefined;
     try {
+      // Read before the rate is looked at: without its id in the refusal, the client would wait for an answer for ever.
+      const parsed = parseClientFrame(data);
+      ref = "frame" in parsed ? parsed.frame.id : parsed.ref;
       if (!connection.takeCommand(this.#ports.deps.now())) {
         throw new ChatError("rate_limited", `A connection may send ${LIMITS.commandsPerSecond} frames a second.`);
       }
-      const parsed = parseClientFrame(data);
-      ref = "frame" in parsed ? parsed.frame.id : parsed.ref;
       if ("error" in parsed) throw parsed.error;
       for (const frame of this.#answer(connection.principal, role, parsed.frame)) connection.deliver(frame);
     } catch (error) {
@@ -148,12 +148,16 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
       this.#turns.renewLease();
       this.#endMarks.due();
       this.#committer.run(() => {});
-      this.#alarmFailures = 0;
     } catch (error) {
       this.#ports.report(error);
-      const delayMs = Math.min(ALARM_RETRY_MS * 2 ** this.#alarmFailures++, ALARM_RETRY_CAP_MS);
-      this.#alarms.retryAt(this.#ports.deps.now() + delayMs);
+      this.#alarms.retryAt(this.#ports.deps.now() + this.#retryDelay());
     }
+  }
+
+  /** As long as what is due has been late, so that it doubles whether or not the object slept in between. */
+  #retryDelay(): number {
+    const lateMs = this.#ports.deps.now() - (this.#alarms.tryEarliest() ?? 0);
+    return Math.min(Math.max(lateMs, ALARM_RETRY_MS), ALARM_RETRY_CAP_MS);
   }
 
   /** True when there is a thread. Opens the schema where that failed before, and ends a turn that a crash left open. */
@@ -178,19 +182,22 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   #createThread({ principal, tenant, threadId, create, command }: AdmitRequest): AckFrame | undefined {
     const { db, hooks, deps, schema } = this.#ports;
     if (!create) throw new ChatError("not_found", "There is no such thread.");
-    if (!hooks.authorizeCreate(principal, threadId)) throw new ChatError("forbidden", "This principal may not make a thread with this id.");
-    const first = command === undefined ? null : this.#commands.check(principal, "owner", parseFirstCommand(command));
+    if (hooks.authorizeCreate(principal, threadId) !== true)
+      throw new ChatError("forbidden", "This principal may not make a thread with this id.");
+    const first = command === undefined ? null : parseFirstCommand(command);
     const ack = this.#committer.run(
-      (commit) => first?.(commit),
+      // Inside, so that the app's rules find its tables; a refusal rolls all of it back.
+      (commit) => first && this.#commands.check(principal, "owner", first)(commit),
       () => {
         createSchema(db, schema);
+        this.#alarms.fired(); // A blank object has none, which need not be said again.
         this.#tables.session.create({ threadId, tenant, epoch: deps.newId(), now: deps.now() });
         this.#tables.members.put(principal.id, "owner");
       },
     );
     this.#schema = "ready";
     this.#isRecovered = true;
-    return ack;
+    return ack ?? undefined;
   }
 
   /** @throws {ChatError} `gone`, `not_found` (also for a foreign thread), `reauthenticate` */
@@ -200,7 +207,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
       throw new ChatError("reauthenticate", "The sign-in has expired. Ask for a new ticket.");
     }
     const role = this.#tables.members.roleOf(principal.id, now) ?? this.#ports.hooks.authorizeThread(principal);
-    if (!role) throw new ChatError("not_found", "There is no such thread.");
+    if (!isRole(role)) throw new ChatError("not_found", "There is no such thread.");
     return role;
   }
 
@@ -218,11 +225,12 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   }
 
   #answer(principal: Principal, role: Role, frame: ClientFrame): ServerFrame[] {
-    if (frame.type === "page" || frame.type === "sync") return this.#read(frame);
+    if (frame.type === "page" || frame.type === "sync") return this.#read(role, frame);
     return [this.#commands.handle(principal, role, frame)];
   }
 
-  #read(read: Read): ServerFrame[] {
+  #read(role: Role, read: Read): ServerFrame[] {
+    if (!isAllowed(role, read.type)) throw new ChatError("forbidden", "This principal may not read this thread.");
     if (read.type === "sync") return this.#sync(read.cursor);
     const before = this.#tables.messages.find(read.before);
     if (!before) throw new ChatError("not_found", "There is no message with this id.");

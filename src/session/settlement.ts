@@ -49,5 +49,7 @@ const CALL_OUTCOME: Record<Settle["outcome"], string> = {
 
 /** True when there is something to store: a reply of nothing but step marks is none. */
 export function hasOutput(live: LiveState): boolean {
-  return live.message.parts.some((part) => part.type !== "step-start");
+  return live.message.parts.some(
+    (part) => part.type !== "step-start" && !((part.type === "text" || part.type === "reasoning") && part.text === ""),
+  );
 }

@@ -81,6 +81,9 @@ export class Turns {
       dueAt: starts ? now + LEASE_MS : null,
       createdAt: now,
     };
+    if (!starts && queueLength([...line, turn]) > LIMITS.maxQueueLength) {
+      throw new ChatError("queue_full", "The messages that wait for their turn are too long together. Wait for the next answer.");
+    }
     tables.turns.insert(turn);
     if (starts) this.#begin(commit, tables.turns.running()!, false);
     else this.#announceQueue(commit);
@@ -102,10 +105,20 @@ export class Turns {
   }
 
   /** Ends a stored running turn that this incarnation does not run. Cheap when there is none. */
-  recover(): void {
-    const { tables, committer } = this.#ports;
+  recover(event: TurnEvent = { type: "orphan" }): void {
+    const { tables, committer, report } = this.#ports;
     const turn = tables.turns.running();
-    if (turn && this.#active?.turn.id !== turn.id) committer.run((commit) => this.#apply(commit, turn, { type: "orphan" }));
+    if (!turn || this.#active?.turn.id === turn.id) return;
+    try {
+      committer.run((commit) => this.#apply(commit, turn, event));
+    } catch (error) {
+      report(error);
+      // What is stored of it cannot be made a reply: the turn ends without one, so that the thread goes on.
+      committer.run((commit) => {
+        tables.log.clear();
+        this.#apply(commit, turn, event);
+      });
+    }
   }
 
   /** The lease alarm fired: sets it again for a turn that this incarnation runs, ends an orphan. */
@@ -257,6 +270,7 @@ export class Turns {
       run.detach();
       run.abort();
       this.#ports.report(error);
+      this.recover({ type: "fail", error: { code: "internal", message: "The answer could not be stored whole.", retryable: true } });
     }
   }
 
@@ -307,7 +321,12 @@ export class Turns {
       active?.run.detach();
     });
     this.#ports.onEnded(commit, end);
-    const next = tables.turns.list()[0];
+    const next = tables.turns.first();
     if (next) this.#apply(commit, next, { type: "start" });
   }
+}
+
+/** Characters of the waiting messages as JSON. */
+function queueLength(line: readonly Pick<TurnRow, "state" | "input">[]): number {
+  return line.reduce((sum, { state, input }) => (state === "queued" ? sum + JSON.stringify(input).length : sum), 0);
 }

@@ -40,7 +40,10 @@ export interface Connection<State = unknown> {
    * `connectionState` schema refuses it; the old value stays
    */
   setState(value: State): void;
-  /** Sends a transient event to this client: not stored, not replayed. Nothing happens when the socket is closing. */
+  /**
+   * Sends a transient event to this client: not stored, not replayed. Nothing happens when the socket is closing.
+   * @throws {TypeError} when `data` has no JSON form
+   */
   send(event: string, data?: unknown): void;
   /** Closes the socket with the close code of an error; the client sees the code as a typed reason. */
   close(code: ErrorCode): void;
@@ -54,6 +57,8 @@ export class SocketConnection implements Connection {
   /** HIBERNATION: starts full again, which only a client that was silent for ten seconds can gain from. */
   readonly #rate: RateLimit;
   #state: unknown;
+  /** The other side may still be sending: nothing of that counts any more. */
+  isClosing = false;
 
   private constructor(socket: ServerSocket, attachment: Attachment, parseState: StateParser, now: number) {
     this.id = attachment.id;
@@ -105,6 +110,7 @@ export class SocketConnection implements Connection {
   }
 
   close(code: ErrorCode): void {
+    this.isClosing = true;
     try {
       this.#socket.close(ERRORS[code].close, code);
     } catch {
@@ -122,10 +128,11 @@ export class SocketConnection implements Connection {
     return this.#rate.take(now);
   }
 
-  /** Sends one frame. A socket that is dying must not keep the others from theirs, so nothing is thrown. */
+  /** Sends one frame. A socket that is dying must not keep the others from theirs, so nothing that the socket throws goes on. */
   deliver(frame: ServerFrame | string): void {
+    const text = typeof frame === "string" ? frame : JSON.stringify(frame);
     try {
-      this.#socket.send(typeof frame === "string" ? frame : JSON.stringify(frame));
+      this.#socket.send(text);
     } catch {
       // workerd throws for a socket that is closing; its client comes back with its cursor.
     }

@@ -6,9 +6,6 @@ import type { Database } from "./database.ts";
 const KEEP_MS = 7 * 24 * 60 * 60 * 1000;
 const KEEP_NEWEST = 1_000;
 
-/** Commands are trimmed when the revision passes a multiple of this, so that a command pays for a scan of a few rows on average. */
-const TRIM_EVERY_REVS = 256;
-
 export interface CommandRow {
   fingerprint: string;
   rev: number;
@@ -46,9 +43,8 @@ export class CommandTable {
     );
   }
 
-  /** Drops what no client can repeat any more, when the revision went from `before` to `after` over a multiple of 256. */
-  trim(before: number, after: number, now: number): void {
-    if (Math.floor(before / TRIM_EVERY_REVS) === Math.floor(after / TRIM_EVERY_REVS)) return;
+  /** Drops what no client can repeat any more. Reads the whole table: call it for few of the commands. */
+  trim(now: number): void {
     this.#db.run(
       `DELETE FROM cc_command WHERE id IN (
          SELECT id FROM (SELECT id, created_at FROM cc_command ORDER BY created_at DESC LIMIT -1 OFFSET ?) WHERE created_at < ?)`,

@@ -3,6 +3,7 @@
 import type { Chunk } from "../protocol/messages.ts";
 import type { Database } from "./database.ts";
 import { splitText } from "./overflow.ts";
+import { tryParseObject } from "./row-codec.ts";
 
 /** Target size of a block in UTF-8 bytes. Larger ones cost more to rewrite, smaller ones more rows at the end. */
 const BLOCK_BYTES = 32_768;
@@ -54,9 +55,14 @@ export class LogTable {
       .join("")
       .split("\n");
     lines.pop();
-    return lines
-      .slice(Math.max(0, seq - first))
-      .map((line, index) => ({ seq: Math.max(seq, first) + index, chunk: JSON.parse(line) as Chunk }));
+    const chunks: { seq: number; chunk: Chunk }[] = [];
+    for (const line of lines.slice(Math.max(0, seq - first))) {
+      const chunk = tryParseObject(line);
+      // Damaged: what comes before it is kept, and nothing after it can be placed.
+      if (!chunk) break;
+      chunks.push({ seq: Math.max(seq, first) + chunks.length, chunk: chunk as Chunk });
+    }
+    return chunks;
   }
 
   /** Drops the whole log. */

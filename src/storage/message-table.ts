@@ -2,7 +2,7 @@
 import type { Message, Part, TurnFacts } from "../protocol/messages.ts";
 import type { Database } from "./database.ts";
 import { readOverflow, writeOverflow } from "./overflow.ts";
-import { decodeBody, encodeBody } from "./row-codec.ts";
+import { decodeBody, encodeBody, tryParseObject } from "./row-codec.ts";
 
 interface StoredRow {
   rev: number;
@@ -67,23 +67,26 @@ export class MessageTable {
     return this.#db.first("SELECT 1 FROM cc_message WHERE id = ?", id) !== undefined;
   }
 
-  /** Messages stored or changed after `rev`, in order of storing; at most `limit`. */
+  /**
+   * Messages stored or changed after `rev`, in order of storing. When they are more than `limit`, some `limit` of them.
+   * Reads no row that it does not return: the plus keeps SQLite from walking the key through all of history.
+   */
   changedAfter(rev: number, limit: number): Message[] {
-    const rows = this.#db.all<StoredRow>(
-      `SELECT * FROM cc_message WHERE rev > ?1
-       UNION ALL SELECT * FROM (SELECT * FROM cc_message WHERE changed > ?1 AND rev <= ?1)
-       ORDER BY rev LIMIT ?2`,
+    const stored = this.#db.all<StoredRow>("SELECT * FROM cc_message WHERE rev > ? ORDER BY rev LIMIT ?", rev, limit);
+    const changed = this.#db.all<StoredRow>(
+      "SELECT * FROM cc_message WHERE changed > ?1 AND +rev <= ?1 LIMIT ?2",
       rev,
-      limit,
+      limit - stored.length,
     );
-    return rows.map((row) => this.#decode(row));
+    return [...changed.sort((a, b) => a.rev - b.rev), ...stored].map((row) => this.#decode(row));
   }
 
   /** A row as a message. A body that this code cannot read becomes a placeholder: one bad row never hides a thread. */
   #decode(row: StoredRow): Message {
     const decoded = decodeBody(row.format, readOverflow(this.#db, TABLE, row.id, { head: row.body, overflow: row.overflow }));
-    const body = decoded.ok ? (decoded.value as Partial<Body>) : {};
+    const body = decoded.ok ? ((decoded.value ?? {}) as Partial<Body>) : {};
     const parts = Array.isArray(body.parts) ? body.parts : [UNREADABLE];
+    const facts = tryParseObject(row.facts);
     return {
       id: row.id,
       parent: row.parent,
@@ -92,7 +95,7 @@ export class MessageTable {
       ...(body.metadata !== undefined ? { metadata: body.metadata } : {}),
       ...(row.author !== null ? { author: row.author } : {}),
       createdAt: row.created_at,
-      ...(row.facts !== null ? { facts: JSON.parse(row.facts) as TurnFacts } : {}),
+      ...(facts ? { facts: facts as TurnFacts } : {}),
     };
   }
 }

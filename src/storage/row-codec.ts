@@ -41,3 +41,13 @@ export function decodeBody(format: number, text: string): DecodedBody {
     return { ok: false, reason: "invalid_json", format };
   }
 }
+
+/** The object in a small JSON column, null for anything else: damaged text must never keep a thread from opening. */
+export function tryParseObject(text: string | null): object | null {
+  try {
+    const value: unknown = text === null ? null : JSON.parse(text);
+    return typeof value === "object" ? value : null;
+  } catch {
+    return null; // Damaged: as if it were not there.
+  }
+}

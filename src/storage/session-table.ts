@@ -1,6 +1,7 @@
 // cc_session: the one row of a thread. Every change of the row is one billed write, so callers change it once a transaction.
 import type { SessionView } from "../protocol/messages.ts";
 import type { Database } from "./database.ts";
+import { tryParseObject } from "./row-codec.ts";
 
 /** A turn that has ended and whose `onTurnEnd` has not returned yet. */
 export interface EndMark {
@@ -77,7 +78,7 @@ export class SessionTable {
       queueRev: row.queue_rev,
       stateRev: row.state_rev,
       metaRev: row.meta_rev,
-      endMarks: row.end_marks === null ? [] : (JSON.parse(row.end_marks) as EndMark[]),
+      endMarks: (tryParseObject(row.end_marks) ?? []) as EndMark[],
       dueAt: row.due_at,
       createdAt: row.created_at,
       updatedAt: row.updated_at,

@@ -3,7 +3,7 @@ import type { Part, TurnView } from "../protocol/messages.ts";
 import type { Principal } from "../protocol/principal.ts";
 import type { Database } from "./database.ts";
 import { dropOverflow, readOverflow, writeOverflow } from "./overflow.ts";
-import { decodeBody, encodeBody } from "./row-codec.ts";
+import { decodeBody, encodeBody, tryParseObject } from "./row-codec.ts";
 
 /** What was asked for. */
 export interface TurnInput {
@@ -61,10 +61,21 @@ export class TurnTable {
     return this.#db.all<StoredRow>("SELECT * FROM cc_turn ORDER BY ord").map((row) => this.#decode(row));
   }
 
+  /** The first in line, running or not: one row, however long the queue is. */
+  first(): TurnRow | undefined {
+    const row = this.#db.first<StoredRow>("SELECT * FROM cc_turn ORDER BY ord LIMIT 1");
+    return row && this.#decode(row);
+  }
+
   /** The running turn, if there is one: it is always the first in line. */
   running(): TurnRow | undefined {
-    const row = this.#db.first<StoredRow>("SELECT * FROM cc_turn ORDER BY ord LIMIT 1");
-    return row?.state === "running" ? this.#decode(row) : undefined;
+    const turn = this.first();
+    return turn?.state === "running" ? turn : undefined;
+  }
+
+  /** When the first in line is due; null when it is not, or when there is none. Reads no body. */
+  dueAt(): number | null {
+    return this.#db.first<{ due_at: number | null }>("SELECT due_at FROM cc_turn ORDER BY ord LIMIT 1")?.due_at ?? null;
   }
 
   /** Stores a turn at the end of the line. One billed row. */
@@ -113,14 +124,14 @@ export class TurnTable {
 
   #decode(row: StoredRow): TurnRow {
     const decoded = decodeBody(row.format, readOverflow(this.#db, TABLE, row.id, { head: row.body, overflow: row.overflow }));
-    const input = decoded.ok ? (decoded.value as TurnInput) : { parts: [] };
+    const input = decoded.ok && decoded.value ? (decoded.value as TurnInput) : { parts: [] };
     return {
       ord: row.ord,
       id: row.id,
       kind: row.kind,
-      state: row.state,
+      state: row.state === "queued" ? "queued" : "running",
       messageId: row.message_id,
-      principal: JSON.parse(row.principal) as Principal,
+      principal: (tryParseObject(row.principal) ?? { id: "unknown" }) as Principal,
       input,
       base: row.base,
       attempt: row.attempt,

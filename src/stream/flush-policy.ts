@@ -36,6 +36,8 @@ export function isBoundary(chunk: Chunk): boolean {
 }
 
 const BOUNDARIES: ReadonlySet<string> = new Set([
+  // The edge of a step is the start of the next one: the end of the last step is stored with the end of the turn.
+  "start-step",
   "tool-input-available",
   "tool-input-error",
   "tool-approval-request",

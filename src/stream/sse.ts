@@ -68,6 +68,8 @@ export class SseDecoder implements Intake {
   /** The last byte was a CR that ended a line: an LF right after it belongs to it. */
   #afterCr = false;
   #done = false;
+  /** The stream said that it is over, whether well or not. */
+  #hasEnd = false;
 
   get done(): boolean {
     return this.#done;
@@ -92,13 +94,14 @@ export class SseDecoder implements Intake {
     if (!this.#done && start < value.length) this.#line.append(value.subarray(start));
   }
 
-  /** @throws {ChatError} model_error when the body was cut inside an event. */
+  /** @throws {ChatError} model_error when the body was cut: inside an event, or before the stream said that it is over. */
   end(out: Chunk[]): void {
     const line = this.#line.view();
     if (line.length > 0 && "data: ".startsWith(this.#text.decode(line))) throw cutOff();
     this.#takeLine(line);
     this.#dispatch(out, cutOff);
     this.#done = true;
+    if (!this.#hasEnd) throw new ChatError("model_error", "The turn's stream broke off: neither a finish chunk nor [DONE] came.");
   }
 
   #endLine(rest: Uint8Array, out: Chunk[]): void {
@@ -132,9 +135,12 @@ export class SseDecoder implements Intake {
     if (text === "") return;
     if (text === "[DONE]") {
       this.#done = true;
+      this.#hasEnd = true;
       return;
     }
-    out.push(checkChunk(parseJson(text, failure)));
+    const chunk = checkChunk(parseJson(text, failure));
+    if (ENDS.has(chunk.type)) this.#hasEnd = true;
+    out.push(chunk);
   }
 }
 
@@ -146,6 +152,8 @@ export class SseDecoder implements Intake {
 export function decodeSse(body: ReadableStream<Uint8Array>, onError: (error: unknown) => void = () => {}): ChunkReader {
   return ChunkReader.over(feedOfStream(body), new SseDecoder(), onError);
 }
+
+const ENDS: ReadonlySet<string> = new Set(["finish", "abort", "error"]);
 
 function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return bytes.length >= prefix.length && prefix.every((byte, index) => bytes[index] === byte);

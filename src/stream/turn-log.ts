@@ -28,14 +28,15 @@ export class TurnLog {
   #pendingBytes = 0;
   #totalBytes = 0;
 
-  constructor(table: LogTable, turn: { id: string; messageId: string }) {
+  /** @param turn its `id` is also that of its live message */
+  constructor(table: LogTable, turn: { id: string }) {
     this.#table = table;
     this.#turnId = turn.id;
-    this.#live = emptyLive(turn.messageId);
+    this.#live = emptyLive(turn.id);
   }
 
   /** The log of a turn as storage has it, for a turn whose run is gone. */
-  static restore(table: LogTable, turn: { id: string; messageId: string }): TurnLog {
+  static restore(table: LogTable, turn: { id: string }): TurnLog {
     const log = new TurnLog(table, turn);
     log.#live = foldChunks(
       log.#live,
@@ -57,13 +58,16 @@ export class TurnLog {
    * Adds a chunk to those pending; adjacent deltas of one part become one chunk.
    * @throws {ChatError} `too_large` when the message would pass 16 MB; the chunk is not taken
    */
-  push(chunk: Chunk): void {
-    const bytes = estimateBytes(chunk);
+  push(given: Chunk): void {
+    // What is stored and sent is JSON, so what is folded here has to be the same: a copy, which nobody can change later.
+    const json = JSON.stringify(given);
+    const chunk = JSON.parse(json) as Chunk;
+    const last = this.#pending.at(-1);
+    const merged = last && mergeChunks(last, chunk);
+    const bytes = merged ? deltaLength(chunk) : json.length;
     if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) {
       throw new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
     }
-    const last = this.#pending.at(-1);
-    const merged = last && mergeChunks(last, chunk);
     if (merged) this.#pending[this.#pending.length - 1] = merged;
     else this.#pending.push(chunk);
     this.#pendingBytes += bytes;
@@ -99,15 +103,7 @@ export class TurnLog {
   }
 }
 
-/** Cheap size of a chunk: the length of what grows in it. Exact bytes are counted when a block is written. */
-function estimateBytes(chunk: Chunk): number {
-  switch (chunk.type) {
-    case "text-delta":
-    case "reasoning-delta":
-      return 48 + chunk.delta.length;
-    case "tool-input-delta":
-      return 48 + chunk.inputTextDelta.length;
-    default:
-      return JSON.stringify(chunk).length;
-  }
+/** What a delta adds to the one before it. */
+function deltaLength(chunk: Chunk): number {
+  return chunk.type === "tool-input-delta" ? chunk.inputTextDelta.length : "delta" in chunk ? String(chunk.delta).length : 0;
 }

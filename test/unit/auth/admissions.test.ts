@@ -67,13 +67,20 @@ describe("Admissions", () => {
   it("holds a bounded number and takes new ones when old ones are used or over", async () => {
     const { admissions, clock } = makeAdmissions();
     const first = admissions.admit({ principal, origin: "" });
-    for (let i = 1; i < LIMITS.maxAdmissions; i++) admissions.admit({ principal, origin: "" });
+    for (let i = 1; i < LIMITS.maxAdmissions; i++) admissions.admit({ principal: { id: `u${i}` }, origin: "" });
     expect(await codeOf(() => admissions.admit({ principal, origin: "" }))).toBe("too_many_admissions");
     expect(admissions.take(first.nonce, "")).toEqual(principal);
     admissions.admit({ principal, origin: "" });
     expect(await codeOf(() => admissions.admit({ principal, origin: "" }))).toBe("too_many_admissions");
     clock.now += LIMITS.ticketTtlMs;
     expect(admissions.admit({ principal, origin: "" }).expiresAt).toBe(clock.now + LIMITS.ticketTtlMs);
+  });
+
+  it("lets no principal use up the tickets of the others", async () => {
+    const { admissions } = makeAdmissions();
+    for (let i = 0; i < LIMITS.maxAdmissionsPerPrincipal; i++) admissions.admit({ principal, origin: "" });
+    expect(await codeOf(() => admissions.admit({ principal, origin: "" }))).toBe("too_many_admissions");
+    expect(admissions.admit({ principal: { id: "another" }, origin: "" }).nonce).toBeTruthy();
   });
 
   it("remembers nothing in its next life", () => {

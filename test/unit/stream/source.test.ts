@@ -143,7 +143,8 @@ describe("readResult of every form", () => {
     const { take } = recorder();
     const types = (await take(new Response(null, { headers: { "content-type": "text/plain" } }))).chunks.map((chunk) => chunk.type);
     expect(types).toEqual(["start", "start-step", "finish-step", "finish"]);
-    expect(await take(new Response(null, { headers: { "content-type": "text/event-stream" } }))).toEqual({ chunks: [] });
+    const noEvents = await take(new Response(null, { headers: { "content-type": "text/event-stream" } }));
+    expect(noEvents).toMatchObject({ chunks: [], failure: { code: "model_error" } });
   });
 });
 

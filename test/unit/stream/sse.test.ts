@@ -107,7 +107,7 @@ describe("SseDecoder", () => {
         fc.nat(),
         (texts, eol, a, b) => {
           const chunks = texts.map(delta);
-          const bytes = encode(chunks.map((chunk) => event(chunk, eol)).join(""));
+          const bytes = encode(chunks.map((chunk) => event(chunk, eol)).join("") + `data: [DONE]${eol}${eol}`);
           expect(decode(bytes, [a % (bytes.length + 1), b % (bytes.length + 1)])).toEqual({ chunks });
         },
       ),
@@ -184,7 +184,16 @@ describe("SseDecoder", () => {
   });
 
   it("skips events with empty data", () => {
-    expect(decode(encode(`data:\n\ndata\n\n${event(delta("a"))}`))).toEqual({ chunks: [delta("a")] });
+    expect(decode(encode(`data:\n\ndata\n\n${event(delta("a"))}data: [DONE]\n\n`))).toEqual({ chunks: [delta("a")] });
+  });
+
+  it("takes a body that ends before the stream says that it is over as cut, after its chunks", () => {
+    const { chunks, ...failure } = decode(encode(event(delta("a"))));
+    expect(chunks).toEqual([delta("a")]);
+    expect(failure).toMatchObject({ code: "model_error", error: expect.stringContaining("broke off") as string });
+    for (const end of [{ type: "finish" }, { type: "abort" }, { type: "error", errorText: "no" }] as Chunk[]) {
+      expect(decode(encode(event(delta("a")) + event(end)))).toEqual({ chunks: [delta("a"), end] });
+    }
   });
 
   it("takes an event of the largest size and refuses one byte more, however it is cut", () => {
