@@ -3,7 +3,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { AdmitAnswer, AdmitRequest } from "../../src/auth/admissions.ts";
 import { anonymous } from "../../src/auth/anonymous.ts";
 import { bearer } from "../../src/auth/bearer.ts";
-import type { Principal } from "../../src/auth/principal.ts";
+import type { Principal } from "../../src/protocol/principal.ts";
 import type { ChatStub } from "../../src/router/namespace.ts";
 import { routeChatRequest } from "../../src/router/route-chat-request.ts";
 

@@ -31,8 +31,11 @@ export interface Play {
   fail(error: unknown): void;
 }
 
+/** How often the constructor has run for each object, by the text of its id: the tests share an isolate with the objects. */
+export const constructions = new Map<string, number>();
+
 export class Puppet extends ChatSessionObject<Env> {
-  static override readonly connectionState = z.object({ tab: z.number() });
+  static override readonly connectionState = z.object({ tab: z.number(), note: z.string().optional() });
   static override readonly body = z.object({ tone: z.string() }).optional();
   static override readonly migrations = [{ id: 1, name: "notes", sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)" }];
 
@@ -40,9 +43,16 @@ export class Puppet extends ChatSessionObject<Env> {
   ends: TurnEndEvent[] = [];
   connects: Connection[] = [];
   disconnects: string[] = [];
+  partings: Connection[] = [];
   constructions = 0;
   mayCommand = true;
   #waiting: ((play: Play) => void)[] = [];
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const id = ctx.id.toString();
+    constructions.set(id, (constructions.get(id) ?? 0) + 1);
+  }
 
   /** The next run that has begun and that no one has taken. */
   async nextPlay(): Promise<Play> {
@@ -77,6 +87,7 @@ export class Puppet extends ChatSessionObject<Env> {
 
   override onDisconnect(connection: Connection): void {
     this.disconnects.push(connection.id);
+    this.partings.push(connection);
   }
 
   override authorize(_principal: Principal, _role: Role, _command: Command): boolean {
@@ -86,16 +97,24 @@ export class Puppet extends ChatSessionObject<Env> {
 
 /** A class with the hook that `Puppet` does not have. */
 export class Hooked extends Puppet {
+  /** What the hook does beyond noting its event. */
+  whenEnded: (event: TurnEndEvent) => void | Promise<void> = () => {};
+
   override async onTurnEnd(event: TurnEndEvent): Promise<void> {
     this.ends.push(event);
+    await this.whenEnded(event);
   }
 }
 
 /** An object that is no chat, for tests of storage by itself. */
 export class PlainObject extends DurableObject<Env> {}
 
-/** `Bearer <id>` is the principal of that id. */
-const verify = (token: string): Principal | null => (token.startsWith("user-") ? { id: token } : null);
+/** `Bearer user-1` is the principal of that id; `user-1.until.<epoch ms>` the same one with an expiry. */
+function verify(token: string): Principal | null {
+  if (!token.startsWith("user-")) return null;
+  const [id, until] = token.split(".until.") as [string, string?];
+  return { id, ...(until === undefined ? {} : { expiresAt: Number(until) }) };
+}
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {

@@ -7,7 +7,7 @@ export const ORIGIN = "https://chat.test";
 
 /** The Worker under test. */
 export function call(path: string, init?: RequestInit): Promise<Response> {
-  return exports.default.fetch(new Request(`${ORIGIN}${path}`, init));
+  return (exports as unknown as { default: Fetcher }).default.fetch(new Request(`${ORIGIN}${path}`, init));
 }
 
 export function askTicket(
@@ -63,6 +63,11 @@ export class TestSocket {
   static async open(threadId: string, user: string, options: { cursor?: string; create?: boolean } = {}): Promise<TestSocket> {
     const { ticket } = await getTicket(threadId, user, options.create ? { create: true } : {});
     const response = await upgrade(threadId, ticket, options.cursor);
+    return TestSocket.of(response);
+  }
+
+  /** The socket of an accepted upgrade, when it has got what its cursor lacked. */
+  static async of(response: Response): Promise<TestSocket> {
     if (!response.webSocket) throw new Error(`upgrade: ${response.status} ${await response.text()}`);
     const socket = new TestSocket(response.webSocket);
     await socket.until(({ frames }) => frames.some(({ type }) => type === "snapshot" || type === "delta"));
@@ -85,6 +90,10 @@ export class TestSocket {
 
   sendText(text: string): void {
     this.#socket.send(text);
+  }
+
+  sendBinary(bytes: ArrayBuffer): void {
+    this.#socket.send(bytes);
   }
 
   /** Sends a frame and returns what answers it. */

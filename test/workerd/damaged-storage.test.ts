@@ -1,0 +1,86 @@
+// A thread always opens: rows that newer code wrote or that were damaged, and a turn whose end could not be stored.
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { newId } from "../../src/protocol/ids.ts";
+import { TestSocket } from "./support/client.ts";
+import { withClock } from "./support/clock.ts";
+import { failingAfter } from "./support/meter.ts";
+import { evict, play, query, reply, stubOf } from "./support/objects.ts";
+
+/** A thread with one settled turn and one that runs and has shown something. */
+async function running(): Promise<{ threadId: string; socket: TestSocket }> {
+  const threadId = newId();
+  const socket = await TestSocket.open(threadId, "user-1", { create: true });
+  await socket.send("First");
+  await reply(threadId, "Settled");
+  await socket.next("turn");
+  await socket.send("Second");
+  await play(threadId, (run) => run.text("Partial"));
+  await socket.next("chunks", 2);
+  return { threadId, socket };
+}
+
+describe("a thread opens, and its running turn has ended, after an eviction with", () => {
+  const DAMAGE = {
+    "a log that is cut in a chunk": "UPDATE cc_log SET body = substr(body, 1, length(body) - 10) || char(10)",
+    "a log that is no JSON": "UPDATE cc_log SET body = 'x' || char(10)",
+    "a turn whose body is no object": "UPDATE cc_turn SET body = 'null'",
+    "a turn whose principal is no JSON": "UPDATE cc_turn SET principal = 'x'",
+    "a message whose body is null": "UPDATE cc_message SET body = 'null' WHERE rev = 1",
+    "facts that are no JSON": "UPDATE cc_message SET facts = 'x' WHERE facts IS NOT NULL",
+    "end marks that are no JSON": "UPDATE cc_session SET end_marks = 'x'",
+    "a user message that is missing": "DELETE FROM cc_message WHERE rev = (SELECT max(rev) FROM cc_message)",
+  };
+  it.each(Object.entries(DAMAGE))("%s", async (_name, sql) => {
+    const { threadId } = await running();
+    await query(threadId, sql);
+    await evict(threadId);
+    const socket = await TestSocket.open(threadId, "user-1");
+    const snapshot = await socket.next("snapshot");
+    expect(snapshot.messages.length).toBeGreaterThan(0);
+    expect(snapshot.turn).toBeNull();
+  });
+});
+
+describe("a turn whose end storage refuses once", () => {
+  it("ends at the next event of any kind at the latest, not at its lease", async () => {
+    const threadId = newId();
+    const socket = await TestSocket.open(threadId, "user-1", { create: true });
+    await socket.send("Hello");
+    const end = (): Promise<void> =>
+      play(threadId, async (run) => {
+        run.write({ type: "text-start", id: "t" });
+        run.end();
+        for (let tick = 0; tick < 20; tick++) await scheduler.wait(0);
+      });
+    // The third statement is inside the transaction that ends the turn.
+    await failingAfter(3, end);
+    await socket.ask({ type: "page", id: newId(), before: "no-such-message" });
+    expect(socket.of("turn")).toHaveLength(1);
+  });
+});
+
+it("the alarm of a thread that cannot be worked on comes seldom, whether or not the object sleeps in between", async () => {
+  const { threadId } = await running();
+  let wait = 0;
+  await withClock(async (move) => {
+    for (let round = 0; round < 12; round++) {
+      await evict(threadId);
+      wait = await runInDurableObject(stubOf(threadId), async (puppet, { storage }) => {
+        await failingAfter(1, async () => puppet.alarm());
+        return ((await storage.getAlarm()) ?? NaN) - Date.now();
+      });
+      move(wait);
+    }
+  });
+  expect(wait).toBeGreaterThan(60_000);
+});
+
+it("a queue whose first turn is in a state of a newer version is not stuck: what comes after it starts", async () => {
+  const { threadId, socket } = await running();
+  await socket.send("Third");
+  await query(threadId, "UPDATE cc_turn SET state = 'waiting' WHERE state = 'running'");
+  await evict(threadId);
+  const fresh = await TestSocket.open(threadId, "user-1");
+  expect((await fresh.next("snapshot")).turn).not.toBeNull();
+});
