@@ -12,6 +12,6 @@ export function mergeChunks(previous: Chunk, next: Chunk): Chunk | null {
   }
   if (previous.type !== "text-delta" && previous.type !== "reasoning-delta") return null;
   if (next.type !== previous.type || next.id !== previous.id) return null;
-  const providerMetadata = next.providerMetadata ?? previous.providerMetadata;
+  const { providerMetadata } = next;
   return { ...previous, delta: previous.delta + next.delta, ...(providerMetadata && { providerMetadata }) };
 }

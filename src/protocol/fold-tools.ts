@@ -9,8 +9,9 @@ export type Fields = Record<string, unknown>;
 /** A chunk of a tool call. */
 export type ToolChunk = Extract<Chunk, { type: `tool-${string}` }>;
 
-/** A chunk that announces a call, by name, or gives its outcome. */
-type StatingChunk = Extract<ToolChunk, { toolName: string } | { type: "tool-output-available" | "tool-output-error" }>;
+/** A chunk that announces a call, by name. */
+type Announcement = Extract<ToolChunk, { toolName: string }>;
+type Outcome = Extract<ToolChunk, { type: "tool-output-available" | "tool-output-error" }>;
 
 /** The fields of a tool part. */
 type Call = Fields & { toolCallId?: string; approval?: Fields };
@@ -37,12 +38,16 @@ export function isCall(part: Part): boolean {
   return isDynamic(part) || part.type.startsWith("tool-");
 }
 
+function isAnnouncement(chunk: ToolChunk): chunk is Announcement {
+  return /^tool-input-(start|available|error)$/.test(chunk.type);
+}
+
 /** Index of the call that a chunk is about, -1 for none. A chunk that announces looks for its own kind, in this step only. */
 function indexOfCall(parts: readonly Part[], chunk: ToolChunk): number {
   if (chunk.type === "tool-approval-response") {
     return parts.findIndex((part) => isCall(part) && (part as Call).approval?.id === chunk.approvalId);
   }
-  const announces = "toolName" in chunk;
+  const announces = isAnnouncement(chunk);
   const step = stepStart(parts);
   const isIt = (part: Part, index: number): boolean =>
     index >= step &&
@@ -55,16 +60,16 @@ function indexOfCall(parts: readonly Part[], chunk: ToolChunk): number {
 }
 
 /** The call as `chunk` states it; of an older input or outcome nothing stays. */
-function restate(old: Call | undefined, chunk: StatingChunk): Fields {
+function restate(old: Call | undefined, chunk: Announcement | Outcome): Fields {
   const { type, providerMetadata, ...rest } = chunk;
-  const { toolName, dynamic, ...given } = rest as Fields;
+  const { toolName, dynamic, ...given } = rest as Fields & { toolName?: string };
   const state = type === "tool-input-start" ? "input-streaming" : type === "tool-input-error" ? "output-error" : type.slice(5);
-  const metadata = state.startsWith("output") ? "resultProviderMetadata" : "callProviderMetadata";
+  const metadata = `${state.startsWith("output") ? "result" : "call"}ProviderMetadata`;
   const isDynamicCall = old ? isDynamic(old) : dynamic;
   return {
     ...old,
-    ...(toolName !== undefined && {
-      type: isDynamicCall ? "dynamic-tool" : `tool-${toolName}`,
+    ...(isAnnouncement(chunk) && {
+      type: isDynamicCall ? "dynamic-tool" : `tool-${chunk.toolName}`,
       toolName: isDynamicCall ? toolName : undefined,
       input: undefined,
     }),
@@ -83,51 +88,52 @@ function restate(old: Call | undefined, chunk: StatingChunk): Fields {
 
 /** What `chunk` makes of the call `old`; undefined when it makes nothing of it. */
 function nextCall(open: LiveState["open"], old: Call | undefined, chunk: ToolChunk, next: Chunk | undefined): Fields | undefined {
-  if ("toolName" in chunk) {
-    if (chunk.type === "tool-input-start") open.input[chunk.toolCallId] = "";
-    return restate(old, chunk);
-  }
-  if (!old) return undefined;
+  if (!old && !isAnnouncement(chunk)) return undefined;
   switch (chunk.type) {
+    case "tool-input-start":
+      open.input[chunk.toolCallId] = "";
+      return restate(old, chunk);
+    case "tool-input-available":
+    case "tool-input-error":
+    case "tool-output-available":
+    case "tool-output-error":
+      return restate(old, chunk);
     case "tool-input-delta": {
       const { toolCallId, inputTextDelta } = chunk;
       if (open.input[toolCallId] === undefined) return undefined;
       const rawInput = (open.input[toolCallId] += inputTextDelta);
       // Of many deltas only the last is parsed: to parse each would take the square of the input's length.
       if (next?.type === chunk.type && next.toolCallId === toolCallId) return undefined;
-      return { ...old, rawInput, input: old.inputEncoding === "text" ? rawInput : parsePartialJson(rawInput) };
+      return { ...old, rawInput, input: old?.inputEncoding === "text" ? rawInput : parsePartialJson(rawInput) };
     }
     case "tool-approval-request": {
       const { approvalId: id, reason: requestReason, inputSchemaInput, signature } = chunk;
       const descriptor = chunk.approvalDescriptor ?? undefined;
       const isAutomatic = chunk.isAutomatic || undefined;
-      return {
-        ...old,
-        state: "approval-requested",
-        approval: toPart({ id, descriptor, inputSchemaInput, requestReason, isAutomatic, signature }),
-      };
+      const approval = toPart({ id, descriptor, inputSchemaInput, requestReason, isAutomatic, signature });
+      return { ...old, state: "approval-requested", approval };
     }
     case "tool-approval-response": {
-      const { approved, reason = old.approval?.reason, providerExecuted, providerMetadata } = chunk;
+      const { approved, reason = old?.approval?.reason, providerExecuted, providerMetadata } = chunk;
       return {
         ...old,
         state: "approval-responded",
-        approval: toPart({ ...old.approval, approved, reason }),
-        providerExecuted: providerExecuted ?? old.providerExecuted,
-        callProviderMetadata: providerMetadata ?? old.callProviderMetadata,
+        approval: toPart({ ...old?.approval, approved, reason }),
+        providerExecuted: providerExecuted ?? old?.providerExecuted,
+        callProviderMetadata: providerMetadata ?? old?.callProviderMetadata,
       };
     }
     case "tool-output-denied":
       return { ...old, state: "output-denied" };
     default:
-      return restate(old, chunk);
+      return undefined;
   }
 }
 
 /** Folds one chunk of a tool call into `live`; `next` is the chunk after it, when it is at hand. */
 export function foldTool({ message: { parts }, open }: LiveState, chunk: ToolChunk, next: Chunk | undefined): void {
   const at = indexOfCall(parts, chunk);
-  const call = nextCall(open, parts[at] as Call | undefined, chunk, next);
+  const call = nextCall(open, parts[at], chunk, next);
   if (!call) return;
   parts[at < 0 ? parts.length : at] = toPart(call);
   // Input that comes after its end is ignored: it would take back a call that went on.

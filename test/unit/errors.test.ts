@@ -20,7 +20,16 @@ describe("errors", () => {
   });
 
   it("hides the text of an error that is not its own", () => {
-    expect(toErrorBody(new Error("SELECT secret"))).toEqual({ code: "internal", message: "Something went wrong on the server.", retryable: true });
-    expect(toErrorBody(new ChatError("gone", "text", { details: 1 }))).toEqual({ code: "gone", message: "text", retryable: false, details: 1 });
+    expect(toErrorBody(new Error("SELECT secret"))).toEqual({
+      code: "internal",
+      message: "Something went wrong on the server.",
+      retryable: true,
+    });
+    expect(toErrorBody(new ChatError("gone", "text", { details: 1 }))).toEqual({
+      code: "gone",
+      message: "text",
+      retryable: false,
+      details: 1,
+    });
   });
 });

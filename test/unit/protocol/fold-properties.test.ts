@@ -5,7 +5,9 @@ import { closingChunks } from "../../../src/protocol/close-open-parts.ts";
 import { mergeChunks } from "../../../src/protocol/coalesce.ts";
 import { emptyLive, fold, foldChunks } from "../../../src/protocol/fold.ts";
 import type { Chunk, LiveState } from "../../../src/protocol/messages.ts";
-import { canonical, chunkSoup, deepFreeze, isSettled, json, MESSAGE_ID, sdkFold, validStreams } from "./fold-support.ts";
+import { chunkSoup } from "./fold-soup.ts";
+import { validStreams } from "./fold-streams.ts";
+import { canonical, deepFreeze, isSettled, json, MESSAGE_ID, sdkFold } from "./fold-support.ts";
 
 const empty = (): LiveState => deepFreeze(emptyLive(MESSAGE_ID));
 const oneByOne = (chunks: Chunk[], from = empty()): LiveState => chunks.reduce((state, chunk) => deepFreeze(fold(state, chunk)), from);
@@ -104,48 +106,46 @@ describe("fold of a valid stream", () => {
 
   it("has every chunk type in what these tests generate", () => {
     const seen = new Set(fc.sample(validStreams, { numRuns: 500, seed: 1 }).flatMap((chunks) => chunks.map(({ type }) => type)));
-    expect([...seen].sort()).toStrictEqual(
-      [
-        ...["abort", "custom", "data-__proto__", "data-weather", "error", "file", "finish", "finish-step", "message-metadata"],
-        ...["reasoning-delta", "reasoning-end", "reasoning-file", "reasoning-start", "reset-step", "source-document", "source-url"],
-        ...["start", "start-step", "steering-message", "text-delta", "text-end", "text-start"],
-        ...["tool-approval-request", "tool-approval-response", "tool-input-available", "tool-input-delta", "tool-input-error"],
-        ...["tool-input-start", "tool-output-available", "tool-output-denied", "tool-output-error"],
-      ].sort(),
-    );
+    const all =
+      "abort custom data-__proto__ data-weather error file finish finish-step message-metadata reasoning-delta " +
+      "reasoning-end reasoning-file reasoning-start reset-step source-document source-url start start-step " +
+      "steering-message text-delta text-end text-start tool-approval-request tool-approval-response " +
+      "tool-input-available tool-input-delta tool-input-error tool-input-start tool-output-available " +
+      "tool-output-denied tool-output-error";
+    expect([...seen].toSorted()).toStrictEqual(all.split(" "));
   });
 });
 
 describe("fold of chunks in any order", () => {
-  /** The chunks that the AI SDK's reader takes, one after another; those for which it throws are left out. */
-  async function accepted(chunks: Chunk[]): Promise<Chunk[]> {
-    const taken: Chunk[] = [];
+  /** Without input that goes on after its end or into another step: there we differ, as `fold.test.ts` shows. */
+  function withoutStrayInput(chunks: Chunk[]): Chunk[] {
     let state = empty();
-    for (const chunk of chunks) {
-      // Input after its end, for which the reader takes back the call, is ignored by us as well.
-      const isLate = chunk.type === "tool-input-delta" && !isInputOpenHere(state, chunk.toolCallId);
+    return chunks.filter((chunk) => {
+      const { parts } = state.message;
+      const step = parts.slice(parts.findLastIndex((part) => part.type === "step-start") + 1);
+      const isHere = (toolCallId: string) => step.some((part) => "toolCallId" in part && part.toolCallId === toolCallId);
+      if (chunk.type === "tool-input-delta" && !(Object.hasOwn(state.open.input, chunk.toolCallId) && isHere(chunk.toolCallId)))
+        return false;
       state = fold(state, chunk);
-      if (isLate) continue;
-      const { error } = await sdkFold([...taken, chunk].filter(({ type }) => type !== "error"));
-      if (error === undefined) taken.push(chunk);
+      return true;
+    });
+  }
+
+  /** The chunks that the AI SDK's reader takes, one after another; those for which it throws are left out. */
+  async function acceptedBySdk(chunks: Chunk[]): Promise<Chunk[]> {
+    const taken: Chunk[] = [];
+    for (const chunk of chunks.filter(({ type }) => type !== "error")) {
+      if ((await sdkFold([...taken, chunk])).error === undefined) taken.push(chunk);
     }
     return taken;
   }
 
-  function isInputOpenHere({ message, open }: LiveState, toolCallId: string): boolean {
-    const step = message.parts.findLastIndex((part) => part.type === "step-start");
-    return (
-      Object.hasOwn(open.input, toolCallId) &&
-      message.parts.slice(step + 1).some((part) => "toolCallId" in part && part.toolCallId === toolCallId)
-    );
-  }
-
   it("ignores what the AI SDK's reader throws for, and nothing else", async () => {
     await fc.assert(
-      fc.asyncProperty(chunkSoup, async (chunks) => {
+      fc.asyncProperty(chunkSoup.map(withoutStrayInput), async (chunks) => {
         const state = foldChunks(empty(), deepFreeze(chunks));
         expect(state.seq).toBe(chunks.length);
-        expect(canonical(state.message)).toBe(canonical((await sdkFold(await accepted(chunks))).message));
+        expect(canonical(state.message)).toBe(canonical((await sdkFold(await acceptedBySdk(chunks))).message));
       }),
       { numRuns: 300 },
     );

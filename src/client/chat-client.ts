@@ -1,0 +1,147 @@
+// One thread in one page: wires connection, replica and outbox to one snapshot. Owns no rule of its own but the order in
+// which a frame is taken: replica, outbox, connection, subscribers.
+import type { SendCommand, ServerFrame, SyncRead } from "../protocol/frames.ts";
+import { newId } from "../protocol/ids.ts";
+import { tryParseServerFrame } from "../protocol/server-frames.ts";
+import { createCommands } from "./commands.ts";
+import { createConnection } from "./connection.ts";
+import type { ConnectionState } from "./connection-machine.ts";
+import { CLOSED, NOT_MADE } from "./errors.ts";
+import { Outbox, type Request } from "./outbox.ts";
+import { page, reportError } from "./page.ts";
+import { applyFrame, cursorOf, EMPTY_REPLICA, type Replica } from "./replica.ts";
+import { createSnapshotStore } from "./snapshot-store.ts";
+import { requestTicket } from "./ticket-source.ts";
+import type { ChatClient, ChatClientOptions, ChatSnapshot, ChatTypes, ClientDeps } from "./types.ts";
+import { deriveSnapshot } from "./view.ts";
+
+const PLATFORM: ClientDeps = {
+  now: Date.now,
+  random: Math.random,
+  newId,
+  setTimer: (run, delayMs) => {
+    const timer = setTimeout(run, delayMs);
+    return () => clearTimeout(timer);
+  },
+  // A frame is a task of its own, so this is once per frame.
+  schedule: (run) => queueMicrotask(run),
+};
+
+/**
+ * The client of one thread. Opens nothing by itself: the first subscriber, `connect` or a `send` does; with `create`,
+ * only the first `send`, whose ticket request makes the thread. Its methods need no `this`.
+ * @throws {TypeError} when `url` is relative and there is no page that it is relative to
+ */
+export function createChatClient<Types extends ChatTypes = ChatTypes>(given: ChatClientOptions): ChatClient<Types> {
+  const options = { ...given, url: new URL(given.url, page.location?.href).href.replace(/\/$/, "") };
+  const deps = { ...PLATFORM, ...given.deps };
+  const { threadId } = given;
+  const outbox = new Outbox();
+  const skipped = new Set<string>();
+  let replica: Replica = EMPTY_REPLICA;
+  let state: ConnectionState = { kind: "idle" };
+  /** True while the thread is still to be made by the first `send`. */
+  let isToBeMade = given.create;
+  /** Id of the sync that is under way, or empty. */
+  let syncing = "";
+  /** Cursor of the last sync of this connection. */
+  let lastCursor = "";
+
+  const store = createSnapshotStore<ChatSnapshot>(
+    (former) => deriveSnapshot(former, { threadId, replica, connection: state, unseen: outbox.unseen }),
+    deps.schedule,
+  );
+
+  const settle = () => {
+    outbox.reconcile(replica);
+    // Live means that a view has come: before the first one no epoch is known, and what is made waits.
+    if (state.kind === "live") outbox.flush(state, connection.write);
+    store.changed();
+  };
+
+  /** The message that the thread is to be made with. */
+  const first = () => outbox.entries.find(({ request, delivery }) => request.type === "send" && delivery === "sending");
+
+  const open = (event: "connect" | "reconnect") => {
+    if (!isToBeMade || first()) connection.dispatch(event);
+    else outbox.refuse(NOT_MADE);
+  };
+
+  const enter = (request: Request, createdAt = deps.now()) => {
+    const entry = outbox.add(request, createdAt);
+    open("connect");
+    settle();
+    return entry;
+  };
+
+  const take = (frame: ServerFrame) => {
+    const next = applyFrame(replica, frame);
+    replica = next ?? replica;
+    if (frame.type === "welcome") {
+      syncing = lastCursor = "";
+      connection.dispatch("welcome");
+    } else if (frame.type === "snapshot" || frame.type === "delta") {
+      syncing = "";
+      if (next) connection.dispatch("synced");
+    } else if (frame.type === "ack" || frame.type === "page") {
+      outbox.accept(frame);
+    } else if (frame.type === "error") {
+      const { type: _type, ref = "?", ...error } = frame;
+      if (ref === syncing) syncing = "";
+      outbox.refuse(error, ref);
+    }
+    // One question at a time, and for everything when the same question did not help.
+    if (!next && !syncing) {
+      const cursor = cursorOf(replica);
+      lastCursor = cursor === lastCursor ? "" : cursor;
+      syncing = deps.newId();
+      connection.write({ type: "sync", id: syncing, cursor: lastCursor } satisfies SyncRead);
+    }
+    settle();
+    store.get();
+  };
+
+  const connection = createConnection(options, deps, {
+    cursor: () => cursorOf(replica),
+    requestTicket: async (signal) => {
+      const wish = isToBeMade ? { create: true, command: first()?.request as SendCommand } : {};
+      const answer = await requestTicket(options, wish, signal);
+      if (answer.ticket) isToBeMade = false;
+      if (answer.ack) outbox.accept(answer.ack);
+      return answer;
+    },
+    onState: (next) => {
+      state = next;
+      if (next.kind === "stopped") outbox.refuse(next.reason);
+      if (next.kind === "idle") outbox.refuse(CLOSED);
+      settle();
+    },
+    onData: (data) => {
+      const frame = tryParseServerFrame(String(data));
+      const former = replica;
+      try {
+        if (frame && frame.type !== "unknown") return take(frame);
+      } catch (error) {
+        replica = former; // Nothing is taken from a frame that cannot be shown.
+        reportError(error);
+      }
+      // A newer server may say more than we know, and often.
+      const type = frame?.type === "unknown" ? frame.frameType : "malformed";
+      if (!skipped.has(type)) console.warn(`chatcell: skipped a frame (${type})`);
+      skipped.add(type);
+    },
+  });
+
+  // What travels is not checked against an app's own types: that they are right is the app's word.
+  return {
+    ...createCommands(outbox, deps, enter, () => replica, settle),
+    getSnapshot: store.get,
+    subscribe: (listener) => {
+      if (state.kind === "idle") open("connect");
+      return store.subscribe(listener);
+    },
+    connect: () => open("connect"),
+    reconnect: () => open("reconnect"),
+    close: () => connection.dispatch("close"),
+  } satisfies ChatClient as unknown as ChatClient<Types>;
+}

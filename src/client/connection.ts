@@ -1,0 +1,91 @@
+// Runs the connection machine: owns the ticket request, the socket, the one timer and the wake events. What belongs to an
+// older attempt is never heard again: each has its own abort signal, and every callback looks at it first.
+import type { ErrorBody, ErrorCode } from "../errors.ts";
+import { PROTOCOL, TICKET_PROTOCOL_PREFIX } from "../protocol/limits.ts";
+import { type ConnectionEffect, type ConnectionEvent, type ConnectionState, transition } from "./connection-machine.ts";
+import { page } from "./page.ts";
+import type { ChatClientOptions, ClientDeps } from "./types.ts";
+
+interface TicketAnswer {
+  ticket?: string;
+  error?: ErrorBody;
+}
+
+/** What a connection asks of its client. */
+export interface ConnectionPorts {
+  /** A new ticket, or why there will be none; throws when another attempt may help. */
+  requestTicket: (signal: AbortSignal) => Promise<TicketAnswer>;
+  /** What we hold, for the address of the socket. Empty for nothing. */
+  cursor: () => string;
+  onData: (data: unknown) => void;
+  onState: (state: ConnectionState) => void;
+}
+
+export interface Connection {
+  dispatch: (event: ConnectionEvent, reason?: ErrorBody) => void;
+  /** Writes a frame. That it arrives is not promised: what must arrive is written again in the next attempt. */
+  write: (frame: object) => void;
+}
+
+/**
+ * Why a close is for good, or undefined when another attempt may help. 44xx is for good, but for 4401 and 4402, which a new
+ * ticket answers. The close reason is the code of the error.
+ */
+export function reasonToStop(close: number, reason: string): ErrorBody | undefined {
+  if (close < 4400 || close > 4499 || close === 4401 || close === 4402) return undefined;
+  return { code: (reason || "bad_request") as ErrorCode, message: `Closed with code ${close}`, retryable: false };
+}
+
+/** A connection in the state `idle`. */
+export function createConnection(options: ChatClientOptions, deps: ClientDeps, ports: ConnectionPorts): Connection {
+  let state: ConnectionState = { kind: "idle" };
+  let attempt = new AbortController();
+  let socket: WebSocket | undefined;
+  let ticket: string | undefined;
+  let clearTimer: (() => void) | undefined;
+
+  const dispatch = (event: ConnectionEvent, reason?: ErrorBody): void => {
+    const { state: next, effects, timerMs } = transition(state, event, deps.now(), deps.random(), reason);
+    if (next === state) return;
+    state = next;
+    clearTimer?.();
+    clearTimer = timerMs === undefined ? undefined : deps.setTimer(() => dispatch("timer"), timerMs);
+    for (const effect of effects) void run[effect](attempt.signal);
+    // An effect that fails at once has moved on already, and told of it.
+    if (state === next) ports.onState(state);
+  };
+
+  const run: Record<ConnectionEffect, (signal: AbortSignal) => void | Promise<void>> = {
+    drop: () => {
+      attempt.abort();
+      attempt = new AbortController();
+      socket?.close();
+      socket = undefined;
+    },
+    requestTicket: async (signal) => {
+      const answer = await ports.requestTicket(signal).catch((): TicketAnswer => ({}));
+      ticket = answer.ticket;
+      if (!signal.aborted) dispatch(ticket ? "ticket" : "lost", answer.error);
+    },
+    openSocket: (signal) => {
+      const { url, threadId, WebSocket = globalThis.WebSocket } = options;
+      const address = `${url.replace("http", "ws")}/threads/${threadId}/socket?cursor=${ports.cursor()}`;
+      try {
+        socket = new WebSocket(address, [PROTOCOL, TICKET_PROTOCOL_PREFIX + ticket]);
+        socket.addEventListener("message", ({ data }) => signal.aborted || ports.onData(data));
+        // Also follows an error event.
+        socket.addEventListener("close", ({ code, reason }) => signal.aborted || dispatch("lost", reasonToStop(code, reason)));
+      } catch {
+        dispatch("lost"); // The constructor refused the address or the ticket.
+      }
+    },
+    awaitWake: (signal) => {
+      for (const type of ["online", "pageshow", "visibilitychange"]) {
+        // Not there outside of browsers. A page that becomes hidden is no reason to hurry.
+        page.addEventListener?.(type, () => page.document?.hidden || dispatch("wake"), { signal });
+      }
+    },
+  };
+
+  return { dispatch, write: (frame) => socket?.readyState === 1 && socket.send(JSON.stringify(frame)) };
+}

@@ -1,0 +1,10 @@
+// Errors as the client makes them: always from a body, so that it carries no list of codes and no table.
+import type { ChatError, ErrorBody } from "../errors.ts";
+
+/** The `ChatError` of an error that came by wire. Known by `isChatError`, not by `instanceof`. */
+export function toChatError(body: ErrorBody): ChatError {
+  return Object.assign(new Error(body.message), body, { name: "ChatError" as const });
+}
+
+export const CLOSED: ErrorBody = { code: "interrupted", message: "The client was closed", retryable: true };
+export const NOT_MADE: ErrorBody = { code: "not_found", message: "There is nothing to act on", retryable: false };

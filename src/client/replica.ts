@@ -1,0 +1,135 @@
+// The client's copy of the server's view, and how each frame changes it. Pure: it only ever becomes what the server said,
+// in revision order; where a frame does not follow on what is held, it says so and changes nothing.
+import { formatCursor } from "../protocol/cursor.ts";
+import { emptyLive, foldChunks } from "../protocol/fold.ts";
+import type { DeltaFrame, Role, ServerFrame, SnapshotFrame, TurnFrame, WelcomeFrame } from "../protocol/frames.ts";
+import type { LiveState, Message, QueueItem, SessionView, TurnView } from "../protocol/messages.ts";
+
+export interface Replica {
+  /** Null before the first snapshot. */
+  readonly session: SessionView | null;
+  readonly messages: readonly Message[];
+  readonly hasEarlier: boolean;
+  readonly queue: QueueItem[];
+  readonly turn: TurnView | null;
+  /** The live message; null exactly when `turn` is. */
+  readonly live: LiveState | null;
+  readonly principal: WelcomeFrame["principal"] | null;
+  readonly role: Role | null;
+}
+
+export const EMPTY_REPLICA: Replica = {
+  session: null,
+  messages: [],
+  hasEarlier: false,
+  queue: [],
+  turn: null,
+  live: null,
+  principal: null,
+  role: null,
+};
+
+/** What this replica holds, for the server to send the rest. Empty before the first snapshot. */
+export function cursorOf({ session, turn, live }: Replica): string {
+  return session ? formatCursor({ ...session, live: live ? { turnId: turn!.id, seq: live.seq } : undefined }) : "";
+}
+
+/**
+ * The replica after `frame`; the same object for one that says nothing new, and what did not change keeps its identity.
+ * Null when something is missing between the two: the client must ask for a sync.
+ */
+export function applyFrame(replica: Replica, frame: ServerFrame): Replica | null {
+  const { messages, turn, live } = replica;
+  switch (frame.type) {
+    case "welcome":
+      return { ...replica, principal: frame.principal, role: frame.role };
+    case "snapshot":
+      return applySnapshot(replica, frame);
+    case "delta":
+    case "turn":
+      return applyRevision(replica, frame);
+    case "chunks": {
+      if (!live || turn?.id !== frame.turnId) return replica;
+      const held = live.seq + 1 - frame.from;
+      if (held < 0) return null;
+      return held < frame.items.length ? { ...replica, live: foldChunks(live, frame.items.slice(held)) } : replica;
+    }
+    case "page":
+      // A page that does not end right above what is held answers a question from before a snapshot.
+      if (frame.messages.at(-1)?.id !== messages[0]?.parent) return replica;
+      return { ...replica, messages: [...frame.messages, ...messages], hasEarlier: frame.hasEarlier };
+    default:
+      return replica;
+  }
+}
+
+function applySnapshot(replica: Replica, { session, messages: page, hasEarlier, queue, turn, live }: SnapshotFrame): Replica {
+  // Pages that were loaded above a message that both share are still right: within an epoch, history is only added to.
+  const above = session.epoch === replica.session?.epoch ? indexOf(replica, page[0]?.id) : 0;
+  return {
+    ...replica,
+    session,
+    messages: [...replica.messages.slice(0, Math.max(above, 0)), ...page.map((message) => reuse(replica, message))],
+    hasEarlier: above > 0 ? replica.hasEarlier : hasEarlier,
+    queue,
+    turn,
+    live: turn && (live ?? emptyLive(turn.messageId)),
+  };
+}
+
+function applyRevision(replica: Replica, frame: DeltaFrame | TurnFrame): Replica | null {
+  const { session, queue, turn, live } = replica;
+  const { from, to: rev, turn: next } = frame;
+  if (from !== session?.rev) return session && rev <= session.rev ? replica : null;
+  const change: Partial<DeltaFrame> = frame.type === "delta" ? frame : {};
+  const messages = frame.type === "delta" ? withChanges(replica, frame) : withEnd(replica, frame);
+  if (!messages) return null;
+  // A live message whose turn is not the server's is dropped.
+  const nextLive = next && (change.live ?? (next.id === turn?.id ? live : emptyLive(next.messageId)));
+  return {
+    ...replica,
+    session: { ...session, ...change.session, rev },
+    messages,
+    queue: change.queue ?? queue,
+    turn: next,
+    live: nextLive,
+  };
+}
+
+function withChanges(replica: Replica, { messages }: DeltaFrame): readonly Message[] {
+  if (!messages) return replica.messages;
+  const all = [...replica.messages];
+  for (const message of messages) {
+    const index = indexOf(replica, message.id);
+    if (index >= 0) all[index] = message;
+    // One that is neither held nor next is a change in a page that was not loaded.
+    else if (message.parent === (all.at(-1)?.id ?? null)) all.push(message);
+  }
+  return all;
+}
+
+function withEnd({ messages, turn, live }: Replica, { ended }: TurnFrame): readonly Message[] | null {
+  const { turnId, messageId, seq, createdAt, facts } = ended;
+  if (turn?.messageId !== messageId) {
+    return messages.some(({ id }) => id === messageId)
+      ? messages.map((message) => (message.id === messageId ? { ...message, facts } : message))
+      : null;
+  }
+  if (turn.id !== turnId || live!.seq !== seq) return null;
+  // What the server stored is this fold and these facts: field for field what a fresh load gives.
+  const { id, role, parts, metadata } = live!.message;
+  return [
+    ...messages,
+    { id, parent: turn.parent, role, parts, ...(metadata === undefined ? {} : { metadata }), createdAt: createdAt!, facts },
+  ];
+}
+
+function indexOf({ messages }: Replica, id: string | undefined): number {
+  return messages.findIndex((message) => message.id === id);
+}
+
+/** The held object when it is equal, so that a page does not draw it again. */
+function reuse(replica: Replica, message: Message): Message {
+  const held = replica.messages[indexOf(replica, message.id)];
+  return held && JSON.stringify(held) === JSON.stringify(message) ? held : message;
+}

@@ -1,0 +1,113 @@
+import { describe, expect, it } from "vitest";
+import { isChatError } from "../../../src/errors.ts";
+import { countsOf, createWorld, texts } from "./client-world.ts";
+import { quiet } from "./fake-server.ts";
+
+const refusal = (status: number, code: string, retryable: boolean) => () =>
+  Response.json({ error: { code, message: "Because.", retryable } }, { status });
+
+describe("a client that creates its thread", () => {
+  it("opens nothing before the first send: not for a subscriber, connect or reconnect", async () => {
+    const world = await createWorld({ create: true });
+    world.client.connect();
+    world.client.reconnect();
+    await quiet();
+    expect(world.server.requests).toEqual([]);
+    expect(world.snapshot).toMatchObject({ connection: { kind: "idle" }, status: "ready", messages: [] });
+  });
+
+  it("sends the first message with the ticket request, without an epoch, and never on the socket", async () => {
+    const world = await createWorld({ create: true });
+    await expect(world.client.send("Hello")).resolves.toEqual({ turnId: "id1", position: 0 });
+    expect(world.server.tickets.map(({ body }) => body)).toEqual([
+      { create: true, command: { type: "send", id: "id1", messageId: "id2", parts: [{ type: "text", text: "Hello" }] } },
+    ]);
+    await quiet();
+    expect(world.server.socket.sent).toEqual([]);
+    expect(world.snapshot.messages).toEqual(world.server.thread.messages);
+    expect(world.snapshot.connection.kind).toBe("live");
+  });
+
+  it("shows the message exactly once all the time", async () => {
+    const world = await createWorld({ create: true, prepare: (server) => (server.accepts = false) });
+    void world.client.send("Hello");
+    await quiet();
+    world.server.socket.accept();
+    await quiet();
+    const counts = countsOf("id2", world.seen);
+    expect(counts.slice(counts.indexOf(1)).every((count) => count === 1)).toBe(true);
+    expect(new Set(world.seen.flatMap(({ messages }) => messages.map(({ delivery }) => delivery)))).toEqual(
+      new Set(["sending", "sent", undefined]),
+    );
+  });
+
+  it("repeats the same command when the answer is lost, with backoff", async () => {
+    const world = await createWorld({ create: true });
+    world.server.answers.push(
+      () => Promise.reject(new TypeError("offline")),
+      (request) => {
+        world.server.answer(request);
+        throw new TypeError("cut");
+      },
+      refusal(503, "schema_ahead", true),
+    );
+    const sending = world.client.send("Hello");
+    await world.clock.advance(10_000);
+    await expect(sending).resolves.toEqual({ turnId: "id1", position: 0 });
+    expect(world.server.tickets).toHaveLength(4);
+    expect(new Set(world.server.tickets.map(({ init }) => init.body))).toHaveLength(1);
+    expect(world.server.thread.messages).toHaveLength(1);
+  });
+
+  it("lets later messages wait for the first view", async () => {
+    const world = await createWorld({ create: true, prepare: (server) => (server.accepts = false) });
+    await world.client.send("a");
+    void world.client.send("b");
+    await quiet();
+    expect(texts(world.snapshot)).toEqual({ messages: ["a"], queue: ["b"] });
+    world.server.socket.accept();
+    expect(world.server.socket.sent).toMatchObject([{ type: "send", id: "id3", epoch: "epoch1" }]);
+    expect(texts(world.snapshot)).toEqual({ messages: ["a"], queue: ["b"] });
+  });
+
+  it("asks for a plain ticket once the thread is made", async () => {
+    const world = await createWorld({ create: true });
+    await world.client.send("Hello");
+    await quiet();
+    world.server.socket.drop();
+    await world.clock.advance(1_000);
+    expect(world.server.tickets.at(-1)!.body).toEqual({});
+  });
+
+  it("fails the message for a refusal that stays, and makes the thread with a retry", async () => {
+    const world = await createWorld({ create: true });
+    world.server.answers.push(refusal(413, "too_large", false));
+    const error = await world.client.send("Hello").catch((reason: unknown) => reason);
+    expect(isChatError(error, "too_large")).toBe(true);
+    expect(world.snapshot).toMatchObject({ connection: { kind: "stopped" }, status: "error", error: { code: "too_large" } });
+    expect(world.snapshot.messages).toMatchObject([{ delivery: "failed" }]);
+    await world.client.retry("id2");
+    expect(world.server.tickets[1]!.body).toEqual(world.server.tickets[0]!.body);
+    await quiet();
+    expect(world.snapshot).toMatchObject({ status: "submitted", error: null });
+  });
+
+  it("makes the thread with another message after the first was refused", async () => {
+    const world = await createWorld({ create: true });
+    world.server.answers.push(refusal(413, "too_large", false));
+    await world.client.send("Too long").catch(() => {});
+    await world.client.send("Short");
+    expect(world.server.tickets[1]!.body.command).toMatchObject({ id: "id3" });
+    await quiet();
+    expect(texts(world.snapshot).messages).toEqual(["Short", "Too long"]);
+  });
+
+  it("refuses what acts on a thread that is not made", async () => {
+    const world = await createWorld({ create: true });
+    const error = await world.client.cancel("turn").catch((reason: unknown) => reason);
+    expect(isChatError(error, "not_found")).toBe(true);
+    await world.client.stop();
+    await world.client.loadEarlier();
+    expect(world.server.requests).toEqual([]);
+  });
+});

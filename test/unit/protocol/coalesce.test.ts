@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { mergeChunks } from "../../../src/protocol/coalesce.ts";
+import type { Chunk } from "../../../src/protocol/messages.ts";
+import { chunkOf, deepFreeze } from "./fold-support.ts";
+
+const text = (delta: string, id = "t", providerMetadata?: unknown): Chunk =>
+  chunkOf({ type: "text-delta", id, delta, ...(providerMetadata ? { providerMetadata } : {}) });
+const input = (inputTextDelta: string, toolCallId = "c"): Chunk => ({ type: "tool-input-delta", toolCallId, inputTextDelta });
+const merge = (previous: Chunk, next: Chunk): Chunk | null => mergeChunks(deepFreeze(previous), deepFreeze(next));
+
+describe("mergeChunks", () => {
+  it("joins deltas of one part in order", () => {
+    expect(merge(text("Hel"), text("lo"))).toStrictEqual(text("Hello"));
+    expect(merge(input('{"a'), input('":1}'))).toStrictEqual(input('{"a":1}'));
+    const reasoning = (delta: string): Chunk => ({ type: "reasoning-delta", id: "r", delta });
+    expect(merge(reasoning("a"), reasoning("b"))).toStrictEqual(reasoning("ab"));
+  });
+
+  it("joins a character that was cut in two", () => {
+    expect(merge(text("\ud83d"), text("\ude00"))).toStrictEqual(text("😀"));
+  });
+
+  it("keeps the later provider metadata, and the earlier where the later chunk has none", () => {
+    expect(merge(text("a", "t", { p: 1 }), text("b", "t", { q: 2 }))).toStrictEqual(text("ab", "t", { q: 2 }));
+    expect(merge(text("a", "t", { p: 1 }), text("b"))).toStrictEqual(text("ab", "t", { p: 1 }));
+    expect(merge(text("a", "t", { p: 1 }), chunkOf({ ...text("b"), providerMetadata: undefined }))).toStrictEqual(
+      text("ab", "t", { p: 1 }),
+    );
+  });
+
+  it.each<[string, Chunk, Chunk]>([
+    ["two parts", text("a"), text("b", "u")],
+    ["text and reasoning of one id", text("a"), { type: "reasoning-delta", id: "t", delta: "b" }],
+    ["two calls", input("a"), input("b", "d")],
+    ["text and tool input", text("a"), input("b", "t")],
+    ["a start and a delta", { type: "text-start", id: "t" }, text("a")],
+    ["a delta and an end", text("a"), { type: "text-end", id: "t" }],
+    ["two data parts of one id", chunkOf({ type: "data-a", id: "1", data: 1 }), chunkOf({ type: "data-a", id: "1", data: 2 })],
+  ])("leaves %s apart", (_, previous, next) => {
+    expect(merge(previous, next)).toBeNull();
+  });
+});
