@@ -1,0 +1,135 @@
+// One view per kind of message part. A part that did not change is the same object as before, so its view is left alone.
+import type { ChatMessage } from "chatcell/client";
+import { h, setText } from "./dom.ts";
+import { createMarkdownView } from "./markdown-view.ts";
+
+type Part = ChatMessage["parts"][number];
+
+export interface PartView {
+  kind: string;
+  element: HTMLElement;
+  update(part: Part): void;
+}
+
+/** How a part is shown; empty for one that is not. */
+export function kindOf(part: Part, role: string): string {
+  if (part.type === "text") return role === "user" ? "plain" : "text";
+  if (part.type === "reasoning" || part.type === "data-notice" || part.type === "file") return part.type;
+  return tryTool(part) ? "tool" : "";
+}
+
+export function createPartView(kind: string): PartView {
+  switch (kind) {
+    case "":
+      return { kind, element: h("span", { hidden: true }), update: () => {} };
+    case "plain":
+      return createPlainView(kind);
+    case "reasoning":
+      return createReasoningView(kind);
+    case "tool":
+      return createToolView(kind);
+    case "data-notice":
+      return createNoticeView(kind);
+    case "file":
+      return createFileView(kind);
+    default:
+      return createTextView(kind);
+  }
+}
+
+function createTextView(kind: string): PartView {
+  const view = createMarkdownView();
+  return { kind, element: view.element, update: (part) => view.update(textOf(part)) };
+}
+
+/** What a person wrote stands as it was written. */
+function createPlainView(kind: string): PartView {
+  const element = h("p", { class: "plain", dir: "auto" });
+  const update = (part: Part): void => {
+    setText(element, textOf(part));
+    element.classList.toggle("is-long", textOf(part).length > 400);
+  };
+  return { kind, element, update };
+}
+
+/** Open while the model thinks, folded when it has thought, unless the reader has decided. */
+function createReasoningView(kind: string): PartView {
+  const summary = h("summary", {}, "Reasoning");
+  const body = createMarkdownView();
+  let isDecided = false;
+  summary.addEventListener("click", () => (isDecided = true));
+  const element = h("details", { class: "reasoning" }, summary, body.element);
+  const update = (part: Part): void => {
+    if (part.type !== "reasoning") return;
+    const isOpen = part.state === "streaming";
+    setText(summary, isOpen ? "Reasoning…" : "Reasoning");
+    if (!isDecided) element.open = isOpen;
+    body.update(part.text);
+  };
+  return { kind, element, update };
+}
+
+const TOOL_STATES: Record<string, string> = {
+  "input-streaming": "Preparing",
+  "input-available": "Running",
+  "approval-requested": "Waits for approval",
+  "output-available": "Done",
+  "output-error": "Failed",
+  "output-denied": "Denied",
+};
+
+function createToolView(kind: string): PartView {
+  const [name, state] = [h("span", { class: "tool-name" }), h("span", { class: "tool-state" })];
+  const [input, output] = [h("pre", { tabindex: "0", "aria-label": "Input" }), h("pre", { tabindex: "0", "aria-label": "Output" })];
+  const element = h("details", { class: "tool" }, h("summary", {}, name, state), input, output);
+  const update = (part: Part): void => {
+    const tool = tryTool(part);
+    if (!tool) return;
+    setText(name, tool.type === "dynamic-tool" ? String(tool.toolName) : tool.type.slice("tool-".length));
+    setText(state, TOOL_STATES[String(tool.state)] ?? String(tool.state));
+    element.classList.toggle("is-failed", tool.state === "output-error");
+    setText(input, show(tool.input));
+    setText(output, show(tool.errorText ?? tool.output));
+    input.hidden = input.textContent === "";
+    output.hidden = output.textContent === "";
+  };
+  return { kind, element, update };
+}
+
+/** What the server has to say about an answer, for example that it was interrupted. */
+function createNoticeView(kind: string): PartView {
+  const element = h("p", { class: "notice" });
+  const update = (part: Part): void => {
+    const data = "data" in part ? (part.data as { text?: unknown } | null) : null;
+    setText(element, typeof data?.text === "string" ? data.text : "The answer was interrupted.");
+  };
+  return { kind, element, update };
+}
+
+function createFileView(kind: string): PartView {
+  const element = h("p", { class: "file" });
+  return { kind, element, update: (part) => setText(element, part.type === "file" ? (part.filename ?? part.mediaType) : "") };
+}
+
+/** A tool part of any name, with what it may hold. */
+interface ToolPart {
+  type: string;
+  toolName?: unknown;
+  state?: unknown;
+  input?: unknown;
+  output?: unknown;
+  errorText?: unknown;
+}
+
+function tryTool(part: Part): ToolPart | null {
+  return part.type === "dynamic-tool" || part.type.startsWith("tool-") ? part : null;
+}
+
+function textOf(part: Part): string {
+  return part.type === "text" ? part.text : "";
+}
+
+function show(value: unknown): string {
+  if (value === undefined) return "";
+  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
+}
