@@ -1,4 +1,5 @@
 // Pages of the active branch: read backwards from a message, bounded by count and bytes, always at least one message.
+import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Message } from "../protocol/messages.ts";
 import type { MessageTable } from "../storage/message-table.ts";
@@ -18,7 +19,7 @@ export function readPage(messages: MessageTable, last: string | null): Page {
   while (next !== null && page.length < LIMITS.pageMessages) {
     const message = messages.find(next);
     if (!message) return { messages: page.reverse(), hasEarlier: false };
-    bytes += JSON.stringify(message).length;
+    bytes += utf8Length(JSON.stringify(message));
     if (page.length > 0 && bytes > LIMITS.pageBytes) break;
     page.push(message);
     next = message.parent;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ChatError } from "../errors.ts";
 import type { ClientFrame, SendCommand } from "./frames.ts";
+import { utf8Length } from "./bytes.ts";
 import { isDeeperThan } from "./json-depth.ts";
 import { LIMITS } from "./limits.ts";
 
@@ -62,7 +63,10 @@ export function checkFrame(value: unknown): ParsedFrame {
   if (parsed.success) return { frame: parsed.data };
   const issue = parsed.error.issues[0];
   const where = issue?.path.length ? ` at ${issue.path.join(".").slice(0, 80)}` : "";
-  return { error: new ChatError("bad_frame", `The ${value.type} frame is not valid${where}: ${issue?.message ?? "unknown reason"}`), ...ref };
+  return {
+    error: new ChatError("bad_frame", `The ${value.type} frame is not valid${where}: ${issue?.message ?? "unknown reason"}`),
+    ...ref,
+  };
 }
 
 /**
@@ -82,5 +86,5 @@ export function parseFirstCommand(value: unknown): SendCommand {
 
 function exceedsBytes(text: string, max: number): boolean {
   if (text.length > max) return true;
-  return text.length * 3 > max && new TextEncoder().encode(text).byteLength > max;
+  return text.length * 3 > max && utf8Length(text) > max;
 }

@@ -3,6 +3,7 @@ import type { Principal } from "../protocol/principal.ts";
 import { isAllowed } from "../auth/roles.ts";
 import { ChatError } from "../errors.ts";
 import type { AckFrame, Command, CommandResult, Role } from "../protocol/frames.ts";
+import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { hashText } from "../storage/migration.ts";
 import type { Tables } from "../storage/tables.ts";
@@ -88,7 +89,7 @@ export class Commands {
 }
 
 function boundedBody(body: unknown): unknown {
-  if (body !== undefined && new TextEncoder().encode(JSON.stringify(body)).byteLength > LIMITS.maxBodyBytes) {
+  if (body !== undefined && utf8Length(JSON.stringify(body)) > LIMITS.maxBodyBytes) {
     throw new ChatError("too_large", `The \`body\` of a send may have at most ${LIMITS.maxBodyBytes} bytes as JSON.`);
   }
   return body;

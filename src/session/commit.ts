@@ -80,7 +80,7 @@ export class Committer {
       return { commit, result, alarmSet: alarms.schedule(commit.session.dueAt) };
     });
     alarmSet();
-    for (const frame of commit.frames) hub.broadcast(frame);
+    hub.broadcast(...commit.frames);
     for (const followUp of commit.followUps) followUp();
     return result;
   }

@@ -1,7 +1,7 @@
 // The live side of one thread: wires the modules of one object together and turns what the platform delivers (a ticket
 // request, an upgrade, a frame, a close, an alarm) into calls on them. It holds no state of its own but whether it is open.
 import { Admissions, type AdmitAnswer, type AdmitRequest } from "../auth/admissions.ts";
-import { isAllowed, isRole } from "../auth/roles.ts";
+import { isAllowed } from "../auth/roles.ts";
 import type { Principal } from "../protocol/principal.ts";
 import { ChatError, isChatError, toErrorBody } from "../errors.ts";
 import { readPage } from "../history/page.ts";
@@ -15,6 +15,7 @@ import type { Database } from "../storage/database.ts";
 import { createSchema, openSchema, type SchemaPlan } from "../storage/migrate.ts";
 import { createTables, type Tables } from "../storage/tables.ts";
 import type { FlushOptions } from "../stream/flush-policy.ts";
+import { Access } from "./access.ts";
 import { Alarms, type AlarmPlatform } from "./alarms.ts";
 import { Commands } from "./commands.ts";
 import { Committer } from "./commit.ts";
@@ -44,6 +45,7 @@ const ALARM_RETRY_CAP_MS = 15 * 60_000;
 export class Session<Socket extends ServerSocket = ServerSocket> {
   readonly #ports: SessionPorts<Socket>;
   readonly #tables: Tables;
+  readonly #access: Access;
   readonly #alarms: Alarms;
   readonly #committer: Committer;
   readonly #turns: Turns;
@@ -58,6 +60,8 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     const { db, hub, alarm, hooks, deps, flush, report } = ports;
     this.#ports = ports;
     this.#tables = createTables(db);
+    this.#access = new Access({ tables: this.#tables, hooks, deps });
+    hub.refusalOf = (principal) => this.#access.refusalOf(principal);
     this.#alarms = new Alarms(alarm, this.#tables, report);
     this.#committer = new Committer({ db, tables: this.#tables, hub, alarms: this.#alarms }, deps.now);
     this.#endMarks = new EndMarks({ tables: this.#tables, committer: this.#committer, deps, hooks, report });
@@ -104,7 +108,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     if (!principal) throw new ChatError("bad_ticket", "This ticket was used, has expired, or is from before a restart. Ask for a new one.");
     const { hub, deps, hooks } = this.#ports;
     if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
-    const role = this.#roleOf(principal);
+    const role = this.#access.roleOf(principal);
     if (hub.count >= LIMITS.maxConnections) throw new ChatError("too_many_connections", "This thread has too many open connections.");
     const missing = this.#sync(cursor);
     const connection = hub.accept(socket, { id: deps.newId(), principal });
@@ -173,7 +177,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   }
 
   #admitToThread({ principal, command }: AdmitRequest): AckFrame | undefined {
-    this.#roleOf(principal);
+    this.#access.roleOf(principal);
     // A first message that was accepted before gets the same ack. Another one waits for the epoch and comes by socket.
     return command === undefined ? undefined : this.#commands.repeated(principal, parseFirstCommand(command));
   }
@@ -200,22 +204,11 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     return ack ?? undefined;
   }
 
-  /** @throws {ChatError} `gone`, `not_found` (also for a foreign thread), `reauthenticate` */
-  #roleOf(principal: Principal): Role {
-    const now = this.#ports.deps.now();
-    if (principal.expiresAt !== undefined && principal.expiresAt <= now) {
-      throw new ChatError("reauthenticate", "The sign-in has expired. Ask for a new ticket.");
-    }
-    const role = this.#tables.members.roleOf(principal.id, now) ?? this.#ports.hooks.authorizeThread(principal);
-    if (!isRole(role)) throw new ChatError("not_found", "There is no such thread.");
-    return role;
-  }
-
   /** The role that the principal of a connection has now; without one the socket is of no use, and is closed with the reason. */
   #roleOrClose(connection: SocketConnection): Role | null {
     try {
       if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
-      return this.#roleOf(connection.principal);
+      return this.#access.roleOf(connection.principal);
     } catch (error) {
       const body = this.#errorBody(error);
       connection.deliver({ type: "error", ...body });

@@ -1,6 +1,7 @@
 // What a client that holds a cursor lacks: a delta and the missing chunks, or a snapshot. Never a replay of what it has.
 import { readPage } from "../history/page.ts";
 import type { DeltaFrame, ServerFrame, SnapshotFrame } from "../protocol/frames.ts";
+import { utf8Length } from "../protocol/bytes.ts";
 import type { Cursor } from "../protocol/cursor.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { LiveState, Message, QueueItem, SessionView, TurnView } from "../protocol/messages.ts";
@@ -40,7 +41,7 @@ function isWithin(session: SessionRow, cursor: Cursor): boolean {
 function changedSince(tables: Tables, rev: number): Message[] | null {
   const changed = tables.messages.changedAfter(rev, LIMITS.pageMessages + 1);
   if (changed.length > LIMITS.pageMessages) return null;
-  const bytes = changed.length > 1 ? JSON.stringify(changed).length : 0;
+  const bytes = changed.length > 1 ? utf8Length(JSON.stringify(changed)) : 0;
   return bytes > LIMITS.pageBytes ? null : changed;
 }
 
@@ -50,7 +51,7 @@ function withLive({ tables, turn, live }: SyncSource, delta: DeltaFrame, cursor:
   const from = cursor.live.seq + 1;
   if (from > live.seq) return [delta];
   const items = tables.log.readFrom(from).map(({ chunk }) => chunk);
-  if (JSON.stringify(items).length > LIMITS.maxReplayBytes) return [{ ...delta, live }];
+  if (utf8Length(JSON.stringify(items)) > LIMITS.maxReplayBytes) return [{ ...delta, live }];
   return [delta, { type: "chunks", turnId: turn.id, from, items }];
 }
 

@@ -1,6 +1,12 @@
 // What `onTurn` is given. It reads storage when asked and holds nothing that another turn could see.
 import type { ModelMessage, UIMessage, UIMessageChunk } from "ai";
+import { toModelMessages } from "../history/model-view.ts";
+import { readBranch } from "../history/page.ts";
 import type { Principal } from "../protocol/principal.ts";
+import type { MessageTable } from "../storage/message-table.ts";
+import type { TurnRow } from "../storage/turn-table.ts";
+import { checkChunk } from "../stream/chunk-check.ts";
+import type { Run } from "./run.ts";
 
 /**
  * One turn, as the app's `onTurn` sees it: a user message that waits for a reply.
@@ -28,4 +34,19 @@ export interface Turn<Body = unknown> {
    * `transient: true` goes to the clients of the moment and is not stored. Nothing happens once the turn has ended.
    */
   write(chunk: UIMessageChunk): void;
+}
+
+/** The turn as its app sees it, for one run. */
+export function createTurn(turn: TurnRow, run: Run, messages: MessageTable): Turn {
+  const { id, messageId, input, principal, attempt } = turn;
+  return {
+    id,
+    message: { id: messageId, role: "user", parts: input.parts },
+    body: input.body,
+    principal,
+    attempt,
+    signal: run.signal,
+    modelMessages: () => toModelMessages(readBranch(messages, messageId)),
+    write: (chunk) => run.take(checkChunk(chunk)),
+  };
 }

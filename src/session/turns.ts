@@ -5,14 +5,11 @@ import { ChatError } from "../errors.ts";
 import type { CommandResult, SendCommand, TurnEnd } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { LiveState, Message, QueueItem } from "../protocol/messages.ts";
-import { readBranch } from "../history/page.ts";
-import { toModelMessages, toUIMessage } from "../history/model-view.ts";
 import type { SocketHub } from "../sockets/hub.ts";
 import type { Database } from "../storage/database.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { FlushOptions } from "../stream/flush-policy.ts";
-import { checkChunk } from "../stream/chunk-check.ts";
 import { TurnLog } from "../stream/turn-log.ts";
 import { transition, type TurnEvent } from "../turn/machine.ts";
 import type { Commit, Committer } from "./commit.ts";
@@ -20,7 +17,7 @@ import type { Deps } from "./deps.ts";
 import type { SessionHooks } from "./hooks.ts";
 import { Run } from "./run.ts";
 import { closing, factsOf, hasOutput, viewOf, type Settle } from "./settlement.ts";
-import type { Turn } from "./turn-context.ts";
+import { createTurn } from "./turn-context.ts";
 
 /** The lease: an alarm this far ahead finds a turn whose process died. It must fire, not be pushed ahead, to keep an object alive. */
 export const LEASE_MS = 30_000;
@@ -243,21 +240,7 @@ export class Turns {
     );
     this.#active = { turn, run };
     // The microtask lets the ack of the command leave before the app's code runs.
-    void Promise.resolve().then(() => run.consume(() => hooks.onTurn(this.#contextOf(turn, run))));
-  }
-
-  #contextOf(turn: TurnRow, run: Run): Turn {
-    const { messages } = this.#ports.tables;
-    return {
-      id: turn.id,
-      message: toUIMessage({ ...turn, id: turn.messageId, parent: null, role: "user", parts: turn.input.parts }),
-      body: turn.input.body,
-      principal: turn.principal,
-      attempt: turn.attempt,
-      signal: run.signal,
-      modelMessages: () => toModelMessages(readBranch(messages, turn.messageId)),
-      write: (chunk) => run.take(checkChunk(chunk)),
-    };
+    void Promise.resolve().then(() => run.consume(() => hooks.onTurn(createTurn(turn, run, tables.messages))));
   }
 
   #endRun(turn: TurnRow, run: Run, event: TurnEvent): void {

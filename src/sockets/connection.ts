@@ -1,5 +1,6 @@
 // One live socket with its principal and its app's value. Both are in the socket attachment, so they survive hibernation.
 import { ChatError, ERRORS, type ErrorCode } from "../errors.ts";
+import { utf8Length } from "../protocol/bytes.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Principal } from "../protocol/principal.ts";
@@ -94,7 +95,7 @@ export class SocketConnection implements Connection {
 
   setState(value: unknown): void {
     const state = this.#parseState(value);
-    const bytes = new TextEncoder().encode(JSON.stringify(state) ?? "").byteLength;
+    const bytes = utf8Length(JSON.stringify(state) ?? "");
     if (bytes > LIMITS.maxConnectionStateBytes) {
       throw new ChatError(
         "state_too_large",
@@ -116,11 +117,6 @@ export class SocketConnection implements Connection {
     } catch {
       // The socket is closed already: what was asked for is so.
     }
-  }
-
-  /** True when the principal may not be served any more. */
-  hasExpired(now: number): boolean {
-    return this.principal.expiresAt !== undefined && this.principal.expiresAt <= now;
   }
 
   /** Takes one command from this connection's rate. */

@@ -1,5 +1,6 @@
 // Every socket of one object. The only user of the hibernation API: sockets outlive the object's memory, so nothing here is
 // the only copy of anything. A socket is known by its attachment, and again by its identity while this incarnation lives.
+import type { ErrorCode } from "../errors.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
 import type { Principal } from "../protocol/principal.ts";
 import { SocketConnection, type ServerSocket, type StateParser } from "./connection.ts";
@@ -17,6 +18,9 @@ export class SocketHub<Socket extends ServerSocket = ServerSocket> {
   /** HIBERNATION: a cache of attachments, rebuilt by `connectionOf`. */
   readonly #known = new Map<Socket, SocketConnection>();
   readonly #closed = new WeakSet<Socket>();
+
+  /** Why a principal may not be served any more. Whoever knows the roles sets it, before the first socket. */
+  refusalOf: (principal: Principal) => ErrorCode | null = () => null;
 
   constructor(platform: SocketPlatform<Socket>, parseState: StateParser, now: () => number) {
     this.#platform = platform;
@@ -58,13 +62,14 @@ export class SocketHub<Socket extends ServerSocket = ServerSocket> {
     return this.#platform.getWebSockets().length;
   }
 
-  /** Sends one frame to every connection, stringified once. One whose principal has expired is closed and gets nothing. */
-  broadcast(frame: ServerFrame): void {
-    const now = this.#now();
-    let text: string | undefined;
+  /** Sends frames to every connection, stringified once. One whose principal may not have them is closed and gets nothing. */
+  broadcast(...frames: ServerFrame[]): void {
+    if (frames.length === 0) return;
+    let texts: string[] | undefined;
     for (const connection of this.connections()) {
-      if (connection.hasExpired(now)) connection.close("reauthenticate");
-      else connection.deliver((text ??= JSON.stringify(frame)));
+      const refusal = this.refusalOf(connection.principal);
+      if (refusal) connection.close(refusal);
+      else for (const text of (texts ??= frames.map((frame) => JSON.stringify(frame)))) connection.deliver(text);
     }
   }
 }

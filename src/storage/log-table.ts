@@ -1,5 +1,6 @@
 // cc_log: the chunks of the live turn as JSON lines, in blocks of about 32 KB, so that a flush is one row write.
 // A chunk that is larger than a block spans blocks; a block in which no chunk starts has no first_seq.
+import { utf8Length } from "../protocol/bytes.ts";
 import type { Chunk } from "../protocol/messages.ts";
 import type { Database } from "./database.ts";
 import { splitText } from "./overflow.ts";
@@ -28,7 +29,7 @@ export class LogTable {
   /** Appends chunks, the first of which has seq `from`. One billed row for all that fits the last block or one new block. */
   append(tail: LogTail, turnId: string, from: number, chunks: readonly Chunk[]): LogTail {
     const text = chunks.map((chunk) => `${JSON.stringify(chunk)}\n`).join("");
-    const bytes = new TextEncoder().encode(text).byteLength;
+    const bytes = utf8Length(text);
     if (tail.n > 0 && tail.bytes + bytes <= BLOCK_BYTES) {
       this.#db.run("UPDATE cc_log SET body = body || ? WHERE n = ?", text, tail.n);
       return { n: tail.n, bytes: tail.bytes + bytes };

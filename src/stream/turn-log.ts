@@ -3,6 +3,7 @@
 import { ChatError } from "../errors.ts";
 import { mergeChunks } from "../protocol/coalesce.ts";
 import { emptyLive, foldChunks } from "../protocol/fold.ts";
+import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Chunk, LiveState } from "../protocol/messages.ts";
 import type { LogTable, LogTail } from "../storage/log-table.ts";
@@ -64,7 +65,7 @@ export class TurnLog {
     const chunk = JSON.parse(json) as Chunk;
     const last = this.#pending.at(-1);
     const merged = last && mergeChunks(last, chunk);
-    const bytes = merged ? deltaLength(chunk) : json.length;
+    const bytes = merged ? deltaBytes(chunk) : utf8Length(json);
     if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) {
       throw new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
     }
@@ -104,6 +105,6 @@ export class TurnLog {
 }
 
 /** What a delta adds to the one before it. */
-function deltaLength(chunk: Chunk): number {
-  return chunk.type === "tool-input-delta" ? chunk.inputTextDelta.length : "delta" in chunk ? String(chunk.delta).length : 0;
+function deltaBytes(chunk: Chunk): number {
+  return utf8Length(chunk.type === "tool-input-delta" ? chunk.inputTextDelta : "delta" in chunk ? String(chunk.delta) : "");
 }

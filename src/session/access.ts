@@ -1,0 +1,48 @@
+// What a principal may do in this thread now. Asked for every command, every read and every delivery: a role is never kept
+// from the time of the connection.
+import { isRole } from "../auth/roles.ts";
+import { ChatError, isChatError, type ErrorCode } from "../errors.ts";
+import type { Role } from "../protocol/frames.ts";
+import type { Principal } from "../protocol/principal.ts";
+import type { Tables } from "../storage/tables.ts";
+import type { Deps } from "./deps.ts";
+import type { SessionHooks } from "./hooks.ts";
+
+export interface AccessPorts {
+  tables: Tables;
+  hooks: SessionHooks;
+  deps: Deps;
+}
+
+export class Access {
+  readonly #ports: AccessPorts;
+
+  constructor(ports: AccessPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * The role of a principal now, stored or granted by the app. One row read.
+   * @throws {ChatError} `reauthenticate` when the sign-in has expired, `not_found` without a role
+   */
+  roleOf(principal: Principal): Role {
+    const { tables, hooks, deps } = this.#ports;
+    const now = deps.now();
+    if (principal.expiresAt !== undefined && principal.expiresAt <= now) {
+      throw new ChatError("reauthenticate", "The sign-in has expired. Ask for a new ticket.");
+    }
+    const role = tables.members.roleOf(principal.id, now) ?? hooks.authorizeThread(principal);
+    if (!isRole(role)) throw new ChatError("not_found", "There is no such thread.");
+    return role;
+  }
+
+  /** Why a principal may not be sent anything; null when it may. A hook that throws refuses. */
+  refusalOf(principal: Principal): ErrorCode | null {
+    try {
+      this.roleOf(principal);
+      return null;
+    } catch (error) {
+      return isChatError(error) ? error.code : "internal";
+    }
+  }
+}
