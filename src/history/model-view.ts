@@ -1,22 +1,27 @@
 // What the model is shown: the active branch as AI SDK model messages. Stored rows are never touched.
 import type { ModelMessage, UIMessage } from "ai";
 import type { Message } from "../protocol/messages.ts";
+import { shapePrompt } from "./prompt-shape.ts";
+import { repairTranscript } from "./repair.ts";
+
+/** Settings of {@link toModelMessages}. */
+export interface ModelViewOptions {
+  /** Ends the prompt as a message of the user: for a reply that is continued by hand. Answered calls do not run then. */
+  continueNote?: string;
+}
 
 /**
- * The messages in the form that `streamText` takes, oldest first. A tool call without a result is left out, and so is a
- * message with nothing that a model can read (a turn that was stopped before its first word).
+ * The messages in the form that `streamText` takes, oldest first, with nothing in them that a provider refuses (see
+ * `repairTranscript`): never throws for what history holds. The last message is never one of the assistant. Empty only when
+ * there is nothing that a model can read.
  */
-export async function toModelMessages(messages: readonly Message[]): Promise<ModelMessage[]> {
+export async function toModelMessages(messages: readonly Message[], { continueNote }: ModelViewOptions = {}): Promise<ModelMessage[]> {
   const { convertToModelMessages } = await import("./ai-runtime.ts");
-  const readable = messages.filter((message) => message.parts.some(isReadable));
-  return convertToModelMessages(readable.map(toUIMessage), { ignoreIncompleteToolCalls: true });
+  const repaired = repairTranscript(messages, { runsAnswered: continueNote === undefined });
+  return shapePrompt(await convertToModelMessages(repaired.map(toUIMessage)), continueNote);
 }
 
 /** A message as the AI SDK's `UIMessage`, without the fields that are ours. */
 export function toUIMessage({ id, role, parts, metadata }: Message): UIMessage {
   return { id, role, parts, ...(metadata !== undefined ? { metadata } : {}) };
-}
-
-function isReadable(part: Message["parts"][number]): boolean {
-  return part.type !== "step-start" && !part.type.startsWith("data-");
 }
