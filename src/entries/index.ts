@@ -1,5 +1,6 @@
 // `chatcell`: the Worker side.
 export { ChatSessionObject } from "../session/chat-session-object.ts";
+export { getThread } from "../router/get-thread.ts";
 export { routeChatRequest } from "../router/route-chat-request.ts";
 export { anonymous } from "../auth/anonymous.ts";
 export { bearer } from "../auth/bearer.ts";
@@ -9,10 +10,12 @@ export type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
 export type { Authenticate, AuthenticateContext, Authenticator, IssuedIdentity } from "../auth/authenticate.ts";
 export type { VerifyToken } from "../auth/bearer.ts";
 export type { Secret, Signer } from "../auth/secret.ts";
+export type { CommandAnswer, CommandRequest, PageAnswer, PageRequest } from "../auth/rpc.ts";
 export type { ErrorBody, ErrorCode } from "../errors.ts";
 export type { Command, CommandResult, AckFrame, CancelCommand, Role, SendCommand, StopCommand } from "../protocol/frames.ts";
 export type { Chunk, Message, Outcome, Part, TurnFacts, Usage } from "../protocol/messages.ts";
 export type { JsonValue, Principal } from "../protocol/principal.ts";
+export type { GetThreadOptions, ThreadAddress, ThreadHandle, ThreadSendOptions } from "../router/get-thread.ts";
 export type { RouteChatRequestOptions } from "../router/options.ts";
 export type { ChatNamespace, ChatStub } from "../router/namespace.ts";
 export type { ChatOptions } from "../session/options.ts";

@@ -2,7 +2,7 @@
 // Nothing that is not written here gets past this file: unknown keys, roles, tool parts and file URLs are refused.
 import { z } from "zod";
 import { ChatError } from "../errors.ts";
-import type { ClientFrame, SendCommand } from "./frames.ts";
+import type { ClientFrame, Command, SendCommand } from "./frames.ts";
 import { utf8Length } from "./bytes.ts";
 import { isDeeperThan } from "./json-depth.ts";
 import { LIMITS } from "./limits.ts";
@@ -70,14 +70,23 @@ export function checkFrame(value: unknown): ParsedFrame {
 }
 
 /**
+ * Checks a command that comes by HTTP or RPC. Reads are for sockets.
+ * @throws {ChatError} `bad_frame`, `unknown_frame`, `too_large`
+ */
+export function parseCommand(value: unknown): Command {
+  const parsed = parseClientFrame(JSON.stringify(value) ?? "");
+  if ("error" in parsed) throw parsed.error;
+  const { frame } = parsed;
+  if (frame.type === "page" || frame.type === "sync") throw new ChatError("bad_frame", `A ${frame.type} is a read: send it over a socket.`);
+  return frame;
+}
+
+/**
  * Checks the command that rides in a ticket request: only a `send`, without an epoch (there is none yet).
  * @throws {ChatError} `bad_frame`, `too_large`
  */
 export function parseFirstCommand(value: unknown): SendCommand {
-  const text = JSON.stringify(value) ?? "";
-  const parsed = parseClientFrame(text);
-  if ("error" in parsed) throw parsed.error;
-  const { frame } = parsed;
+  const frame = parseCommand(value);
   if (frame.type !== "send" || frame.epoch !== undefined) {
     throw new ChatError("bad_frame", "A ticket request may carry only a send command, without an epoch.");
   }

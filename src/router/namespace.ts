@@ -1,11 +1,16 @@
 // What the router needs of a Durable Object namespace, as structure: any `DurableObjectNamespace<YourChat>` fits, so does a fake.
 import type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
+import type { CommandAnswer, CommandRequest, PageAnswer, PageRequest } from "../auth/rpc.ts";
 import { ChatError } from "../errors.ts";
 
 /** One session, as the router calls it. */
 export interface ChatStub {
   /** Asks for a note that becomes a ticket; with `create` it may make the thread. A refusal is an answer, not a throw. */
   admit(request: AdmitRequest): Promise<AdmitAnswer>;
+  /** Carries out one command. A refusal is an answer, not a throw. */
+  command(request: CommandRequest): Promise<CommandAnswer>;
+  /** Reads a page of history. */
+  page(request: PageRequest): Promise<PageAnswer>;
   /** Takes the WebSocket upgrade of an admitted client. */
   fetch(request: Request): Promise<Response>;
 }

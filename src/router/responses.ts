@@ -1,7 +1,7 @@
 // Answers of the router. Errors are `{ error }` with the status of the one error table; what only the developer may know goes to
 // the log, and into the answer on a loopback host only.
 import { ERRORS } from "../error-table.ts";
-import { isChatError, toErrorBody } from "../errors.ts";
+import { ChatError, isChatError, toErrorBody, type ErrorBody } from "../errors.ts";
 
 /** A JSON answer that no cache may keep. */
 export function jsonResponse(value: unknown, headers: Record<string, string>, status = 200): Response {
@@ -39,4 +39,10 @@ function report(error: unknown, isLoopback: boolean): void {
   else if (error.code === "configuration") console.error(`chatcell: ${error.message}`, ...(error.cause === undefined ? [] : [error.cause]));
   // In production anyone can provoke these, and they would fill the log.
   else if (isLoopback && error.cause !== undefined) console.error(`chatcell: ${error.code}`, error.cause);
+}
+
+/** The refusal that an object answered, as an error of this Worker, which may be older than the object. */
+export function toChatError({ code, message, retryable, details }: ErrorBody): ChatError {
+  if (!Object.hasOwn(ERRORS, code)) return new ChatError("internal", "The server answered with an error that this version does not know.");
+  return new ChatError(code, message, { retryable, details });
 }

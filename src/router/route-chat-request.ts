@@ -5,6 +5,7 @@ import { corsHeaders, isLoopback, preflightResponse, requireOrigin } from "../au
 import { createSigner } from "../auth/secret.ts";
 import { ChatError } from "../errors.ts";
 import { newId } from "../protocol/ids.ts";
+import { handleCommand } from "./commands-route.ts";
 import { handleIdentity } from "./identity-route.ts";
 import { requireNamespace } from "./namespace.ts";
 import type { RouteChatRequestOptions, RouteContext, RouterDeps } from "./options.ts";
@@ -64,6 +65,8 @@ function handleRoute(request: Request, route: Route, context: RouteContext): Pro
       return handleIdentity(request, context);
     case "ticket":
       return handleTicket(request, route.threadId, context);
+    case "commands":
+      return handleCommand(request, route.threadId, context);
     case "socket":
       return handleSocket(request, route.threadId, context);
   }

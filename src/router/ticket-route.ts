@@ -2,14 +2,13 @@ import type { AdmitRequest } from "../auth/admissions.ts";
 import { authenticateRequest } from "../auth/authenticate.ts";
 import { createSigner } from "../auth/secret.ts";
 import { signTicket } from "../auth/ticket.ts";
-import { ERRORS } from "../error-table.ts";
-import { ChatError, type ErrorBody } from "../errors.ts";
+import { ChatError } from "../errors.ts";
 import type { TicketResponse } from "../protocol/frames.ts";
 import { LIMITS, PROTOCOL } from "../protocol/limits.ts";
 import { readJsonObject } from "./json-body.ts";
 import { stubOf } from "./namespace.ts";
 import type { RouteContext } from "./options.ts";
-import { jsonResponse } from "./responses.ts";
+import { jsonResponse, toChatError } from "./responses.ts";
 
 /**
  * `POST /threads/:id/ticket`: who is it, may they come in (the object decides), and the ticket that says so.
@@ -41,9 +40,4 @@ function parseTicketRequest(body: Record<string, unknown>): Pick<AdmitRequest, "
   if (create !== true) throw new ChatError("bad_request", "`command` goes only with `create: true`; send others over the socket.");
   if ("epoch" in command) throw new ChatError("bad_request", "`command` must not name an epoch: the thread has none before it is made.");
   return { ...wish, command };
-}
-
-function toChatError({ code, message, retryable, details }: ErrorBody): ChatError {
-  if (!Object.hasOwn(ERRORS, code)) return new ChatError("internal", "The server answered with an error that this version does not know.");
-  return new ChatError(code, message, { retryable, details });
 }

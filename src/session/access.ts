@@ -1,6 +1,7 @@
 // What a principal may do in this thread now. Asked for every command, every read and every delivery: a role is never kept
 // from the time of the connection.
 import { isRole } from "../auth/roles.ts";
+import { isSystem } from "../auth/rpc.ts";
 import { ChatError, isChatError, type ErrorCode } from "../errors.ts";
 import type { Role } from "../protocol/frames.ts";
 import type { Principal } from "../protocol/principal.ts";
@@ -13,6 +14,9 @@ export interface AccessPorts {
   hooks: SessionHooks;
   deps: Deps;
 }
+
+/** What a command can be carried out as: a stored role, or the server itself, which never has a socket. */
+export type ActingRole = Role | "system";
 
 export class Access {
   readonly #ports: AccessPorts;
@@ -34,6 +38,11 @@ export class Access {
     const role = tables.members.roleOf(principal.id, now) ?? hooks.authorizeThread(principal);
     if (!isRole(role)) throw new ChatError("not_found", "There is no such thread.");
     return role;
+  }
+
+  /** The same for a command that comes by HTTP or RPC, where the server itself can be the principal. @throws as {@link roleOf} */
+  actingRoleOf(principal: Principal): ActingRole {
+    return isSystem(principal) ? "system" : this.roleOf(principal);
   }
 
   /** Why a principal may not be sent anything; null when it may. A hook that throws refuses. */

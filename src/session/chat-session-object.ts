@@ -3,6 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { z } from "zod";
 import type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
+import type { CommandAnswer, CommandRequest, PageAnswer, PageRequest } from "../auth/rpc.ts";
 import { ticketOfUpgrade, tryReadTicket } from "../auth/ticket.ts";
 import { ChatError, ERRORS, toErrorBody } from "../errors.ts";
 import type { Command, Role } from "../protocol/frames.ts";
@@ -130,6 +131,16 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
   /** For `routeChatRequest`: says whether a principal may open a socket. The answer is data, since errors lose their type over RPC. */
   admit(request: AdmitRequest): AdmitAnswer {
     return this.#session.admit(request);
+  }
+
+  /** For `POST /threads/:id/commands` and `getThread`: carries out one command. */
+  command(request: CommandRequest): CommandAnswer {
+    return this.#session.command(request);
+  }
+
+  /** For `getThread`: reads a page of settled history. */
+  page(request: PageRequest): PageAnswer {
+    return this.#session.page(request);
   }
 
   /** Opens a socket for a ticket that this object let the Worker sign. Every other request is refused and changes nothing. */

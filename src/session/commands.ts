@@ -2,11 +2,12 @@
 import type { Principal } from "../protocol/principal.ts";
 import { isAllowed } from "../auth/roles.ts";
 import { ChatError } from "../errors.ts";
-import type { AckFrame, Command, CommandResult, Role } from "../protocol/frames.ts";
+import type { AckFrame, Command, CommandResult } from "../protocol/frames.ts";
 import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { hashText } from "../storage/migration.ts";
 import type { Tables } from "../storage/tables.ts";
+import type { ActingRole } from "./access.ts";
 import type { Commit, Committer } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import type { SessionHooks } from "./hooks.ts";
@@ -38,13 +39,14 @@ export class Commands {
    * @throws {ChatError} and nothing has changed: `forbidden`, `id_reused`, `stale_epoch`, `bad_request` (body), and those of
    * the command itself
    */
-  handle(principal: Principal, role: Role, command: Command): AckFrame {
+  handle(principal: Principal, role: ActingRole, command: Command): AckFrame {
     return this.#ports.committer.run(this.check(principal, role, command));
   }
 
   /** Checks what needs no transaction. @throws {ChatError} `forbidden`, `bad_request` */
-  check(principal: Principal, role: Role, command: Command): CheckedCommand {
+  check(principal: Principal, role: ActingRole, command: Command): CheckedCommand {
     const { hooks } = this.#ports;
+    if (role === "system") return (commit) => this.#once(commit, principal, command);
     if (!isAllowed(role, command.type) || hooks.authorize(principal, role, command) !== true) {
       throw new ChatError("forbidden", `This principal may not ${command.type} in this thread.`);
     }

@@ -2,10 +2,11 @@
 // request, an upgrade, a frame, a close, an alarm) into calls on them. It holds no state of its own but whether it is open.
 import { Admissions, type AdmitAnswer, type AdmitRequest } from "../auth/admissions.ts";
 import { isAllowed } from "../auth/roles.ts";
+import { isSystem, type CommandAnswer, type CommandRequest, type PageAnswer, type PageRequest } from "../auth/rpc.ts";
 import type { Principal } from "../protocol/principal.ts";
 import { ChatError, isChatError, toErrorBody } from "../errors.ts";
 import { readPage } from "../history/page.ts";
-import { parseClientFrame, parseFirstCommand } from "../protocol/client-frames.ts";
+import { parseClientFrame, parseCommand, parseFirstCommand } from "../protocol/client-frames.ts";
 import { tryParseCursor } from "../protocol/cursor.ts";
 import type { AckFrame, ClientFrame, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
@@ -18,7 +19,7 @@ import type { FlushOptions } from "../stream/flush-policy.ts";
 import { Access } from "./access.ts";
 import { Alarms, type AlarmPlatform } from "./alarms.ts";
 import { Commands } from "./commands.ts";
-import { Committer } from "./commit.ts";
+import { Committer, type Commit } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import { EndMarks } from "./end-marks.ts";
 import type { SessionHooks } from "./hooks.ts";
@@ -97,6 +98,44 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     } catch (error) {
       return { ok: false, error: this.#errorBody(error) };
     }
+  }
+
+  /** Carries out a command that came by HTTP or RPC: the same door, the same rules, the same ack as over a socket. */
+  command(request: CommandRequest): CommandAnswer {
+    try {
+      const { principal, tenant, threadId, create } = request;
+      const isNew = !this.#isReady();
+      if (isNew && !(create && isSystem(principal))) throw new ChatError("not_found", "There is no such thread.");
+      const command = parseCommand(isSystem(principal) ? this.#completed(request.command, isNew) : request.command);
+      const ack = isNew
+        ? this.#makeThread({ tenant, threadId, owner: create!.owner }, this.#commands.check(principal, "system", command))
+        : this.#commands.handle(principal, this.#access.actingRoleOf(principal), command);
+      return { ok: true, ack };
+    } catch (error) {
+      return { ok: false, error: this.#errorBody(error) };
+    }
+  }
+
+  /** Reads a page of settled history, for code that has no socket. */
+  page({ principal, before }: PageRequest): PageAnswer {
+    try {
+      if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
+      this.#access.actingRoleOf(principal);
+      return {
+        ok: true,
+        ...readPage(this.#tables.messages, before === undefined ? this.#tables.session.read().head : this.#parentOf(before)),
+      };
+    } catch (error) {
+      return { ok: false, error: this.#errorBody(error) };
+    }
+  }
+
+  /** A command of the server itself means the present epoch and, for `stop`, the turn that runs now. */
+  #completed(command: unknown, isNew: boolean): unknown {
+    if (typeof command !== "object" || command === null || isNew) return command;
+    const isBareStop = "type" in command && command.type === "stop" && !("turnId" in command);
+    const turnId = isBareStop ? (this.#tables.turns.running()?.id ?? this.#tables.session.read().head ?? undefined) : undefined;
+    return { ...command, epoch: this.#tables.session.read().epoch, ...(turnId !== undefined ? { turnId } : {}) };
   }
 
   /**
@@ -184,24 +223,32 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
 
   /** One transaction: schema, thread, owner, and the first message's turn. A refusal leaves a blank object. */
   #createThread({ principal, tenant, threadId, create, command }: AdmitRequest): AckFrame | undefined {
-    const { db, hooks, deps, schema } = this.#ports;
+    const { hooks } = this.#ports;
     if (!create) throw new ChatError("not_found", "There is no such thread.");
     if (hooks.authorizeCreate(principal, threadId) !== true)
       throw new ChatError("forbidden", "This principal may not make a thread with this id.");
     const first = command === undefined ? null : parseFirstCommand(command);
-    const ack = this.#committer.run(
-      // Inside, so that the app's rules find its tables; a refusal rolls all of it back.
-      (commit) => first && this.#commands.check(principal, "owner", first)(commit),
-      () => {
-        createSchema(db, schema);
-        this.#alarms.fired(); // A blank object has none, which need not be said again.
-        this.#tables.session.create({ threadId, tenant, epoch: deps.newId(), now: deps.now() });
-        this.#tables.members.put(principal.id, "owner");
-      },
+    // Checked inside, so that the app's rules find its tables; a refusal rolls all of it back.
+    return (
+      this.#makeThread(
+        { tenant, threadId, owner: principal.id },
+        (commit) => first && this.#commands.check(principal, "owner", first)(commit),
+      ) ?? undefined
     );
+  }
+
+  /** Schema, thread and owner, and what `body` does, in one transaction. */
+  #makeThread<T>({ tenant, threadId, owner }: { tenant: string; threadId: string; owner: string }, body: (commit: Commit) => T): T {
+    const { db, deps, schema } = this.#ports;
+    const result = this.#committer.run(body, () => {
+      createSchema(db, schema);
+      this.#alarms.fired(); // A blank object has none, which need not be said again.
+      this.#tables.session.create({ threadId, tenant, epoch: deps.newId(), now: deps.now() });
+      this.#tables.members.put(owner, "owner");
+    });
     this.#schema = "ready";
     this.#isRecovered = true;
-    return ack ?? undefined;
+    return result;
   }
 
   /** The role that the principal of a connection has now; without one the socket is of no use, and is closed with the reason. */
@@ -225,9 +272,13 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   #read(role: Role, read: Read): ServerFrame[] {
     if (!isAllowed(role, read.type)) throw new ChatError("forbidden", "This principal may not read this thread.");
     if (read.type === "sync") return this.#sync(read.cursor);
-    const before = this.#tables.messages.find(read.before);
-    if (!before) throw new ChatError("not_found", "There is no message with this id.");
-    return [{ type: "page", ref: read.id, ...readPage(this.#tables.messages, before.parent) }];
+    return [{ type: "page", ref: read.id, ...readPage(this.#tables.messages, this.#parentOf(read.before)) }];
+  }
+
+  #parentOf(messageId: string): string | null {
+    const message = this.#tables.messages.find(messageId);
+    if (!message) throw new ChatError("not_found", "There is no message with this id.");
+    return message.parent;
   }
 
   #sync(cursor: string | null): ServerFrame[] {

@@ -9,7 +9,10 @@ import { stubOf } from "./support/objects.ts";
 const REACHABLE = [
   // For routeChatRequest.
   "admit",
+  "command",
   "fetch",
+  // For getThread.
+  "page",
   // The platform calls these.
   "alarm",
   "webSocketClose",

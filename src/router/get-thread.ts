@@ -1,0 +1,87 @@
+// A thread for the app's own server code: cron jobs, webhooks, other objects. The same commands through the same door.
+import { isSystem } from "../auth/rpc.ts";
+import { ChatError } from "../errors.ts";
+import type { AckFrame } from "../protocol/frames.ts";
+import { newId } from "../protocol/ids.ts";
+import type { Message, Part } from "../protocol/messages.ts";
+import { requireNamespace, stubOf, type ChatNamespace } from "./namespace.ts";
+import { toChatError } from "./responses.ts";
+
+/** Which thread. */
+export interface ThreadAddress {
+  tenant?: string;
+  threadId: string;
+}
+
+export interface GetThreadOptions {
+  /** Who acts: `system:` and a name, for example `system:cron`. Stored as the author of what it sends. May do everything. */
+  as: `system:${string}`;
+  /** Makes the thread with the first `send` when it does not exist, for this principal. Without it that is `not_found`. */
+  create?: { owner: string };
+}
+
+/** What `send` takes beside its text or parts. */
+export interface ThreadSendOptions {
+  /** Id of the turn and of its reply. Give the same one to a retry: it is accepted once. @default a new id */
+  id?: string;
+  /** Id of the message. Give the same one to a retry. @default made from `id` */
+  messageId?: string;
+  /** Per-request input, validated by the class's `static body`. */
+  body?: unknown;
+}
+
+/** One thread, as the app's own server code uses it. Each method is one call of the object. */
+export interface ThreadHandle {
+  /**
+   * Sends a message into the thread as a turn of its own; resolves when it is accepted, not when it is answered.
+   * @throws {ChatError} what a client would get: `queue_full`, `id_reused`, `not_found`, `bad_frame`, …
+   */
+  send(input: string | Part[], options?: ThreadSendOptions): Promise<{ turnId: string; messageId: string; position: number }>;
+  /** Ends a turn, by default the one that runs; quiet when there is none. Keeps its partial reply. @throws {ChatError} `not_found` */
+  stop(turnId?: string): Promise<void>;
+  /** Takes a queued turn back. @throws {ChatError} `already_started`, `not_found` */
+  cancel(turnId: string): Promise<void>;
+  /** A page of settled history, oldest first: the last one, or the one that ends before a message. @throws {ChatError} `not_found` */
+  messages(options?: { before?: string }): Promise<{ messages: Message[]; hasEarlier: boolean }>;
+}
+
+/**
+ * A thread by its address, for code that runs in the Worker and holds the binding.
+ * @throws {ChatError} `configuration` for a missing binding or an `as` that is not a `system:` name
+ * @example
+ * import { getThread, type ChatNamespace } from "chatcell";
+ *
+ * export async function remind(namespace: ChatNamespace, threadId: string) {
+ *   const thread = getThread(namespace, { threadId }, { as: "system:cron" });
+ *   await thread.send("What is due today?", { id: `digest-${threadId}` });
+ * }
+ */
+export function getThread(
+  namespace: ChatNamespace,
+  { tenant = "", threadId }: ThreadAddress,
+  { as, create }: GetThreadOptions,
+): ThreadHandle {
+  requireNamespace(namespace);
+  const principal = { id: as };
+  if (!isSystem(principal)) throw new ChatError("configuration", '`as` must begin with "system:", for example "system:cron".');
+  const command = async (frame: Record<string, unknown>): Promise<AckFrame> => {
+    const request = { principal, tenant, threadId, command: frame, ...(create ? { create } : {}) };
+    const answer = await stubOf(namespace, tenant, threadId).command(request);
+    if (!answer.ok) throw toChatError(answer.error);
+    return answer.ack;
+  };
+  return {
+    send: async (input, { id = newId(), messageId = `${id}-m`.slice(-64), body } = {}) => {
+      const parts = typeof input === "string" ? [{ type: "text", text: input }] : input;
+      const { result } = await command({ type: "send", id, messageId, parts, ...(body !== undefined ? { body } : {}) });
+      return { turnId: id, messageId, position: result?.position ?? 0 };
+    },
+    stop: async (turnId) => void (await command({ type: "stop", id: newId(), ...(turnId !== undefined ? { turnId } : {}) })),
+    cancel: async (turnId) => void (await command({ type: "cancel", id: newId(), turnId })),
+    messages: async ({ before } = {}) => {
+      const answer = await stubOf(namespace, tenant, threadId).page({ principal, ...(before !== undefined ? { before } : {}) });
+      if (!answer.ok) throw toChatError(answer.error);
+      return { messages: answer.messages, hasEarlier: answer.hasEarlier };
+    },
+  };
+}
