@@ -1,4 +1,5 @@
-// Tests that start real processes, SIGKILL them and start them again on the same storage: one at a time, and slow.
+// Tests that start real processes, SIGKILL them and start them again on the same storage. Two files at
+// a time: one of them waits for leases most of its time.
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -6,8 +7,7 @@ export default defineConfig({
     name: "crash",
     include: ["test/crash/**/*.test.ts"],
     pool: "forks",
-    maxWorkers: 1,
-    fileParallelism: false,
+    maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
     teardownTimeout: 30_000,
