@@ -20,7 +20,9 @@ function allProjects() {
     "scripts/tsconfig.json",
     "test/tsconfig.json",
     "test/browser/tsconfig.json",
-    ...examples.map((name) => `examples/${name}/tsconfig.json`).filter((file) => fs.existsSync(path.join(root, file))),
+    ...examples
+      .flatMap((name) => [`examples/${name}/tsconfig.json`, `examples/${name}/page/tsconfig.json`])
+      .filter((file) => fs.existsSync(path.join(root, file))),
   ];
 }
 

@@ -57,7 +57,7 @@ function smallTalk(text: string, conversation: Conversation, random: Random): st
     return pick([`You are welcome${friend}!`, `My pleasure${friend}.`, `Any time${friend}.`], random) + ` ${suggestion}`;
   }
   if (/^\W*(?:bye|goodbye|see you|good night|ciao|tschüss)\b/iu.test(text)) {
-    return `Goodbye${friend}! The thread stays as it is; come back whenever you like, from any device.`;
+    return `Goodbye${friend}! The thread stays as it is; come back whenever you like.`;
   }
   if (/^\W*(?:yes|yeah|yep|ok|okay|sure|fine|great|nice|cool|wow|perfect)\W*$/iu.test(text)) return `Good${friend}. ${suggestion}`;
   if (/^\W*(?:no|nope|nah|never mind)\W*$/iu.test(text)) return `All right${friend}. ${suggestion}`;

@@ -11,7 +11,7 @@ export const TOPICS: readonly Topic[] = [
   {
     pattern: /\b(?:kill|killed|crash(?:es|ed)?|restarts?|deploy(?:s|ed|ment)?|evict(?:ed|ion)?|goes down|power cut)\b/iu,
     answer:
-      "Try it: ask me to “write 400 words”, then kill the server in the middle.\n\nEvery piece of an answer is stored before it is sent, so nothing that you saw can be lost. When the server is back, the thread finds its unfinished turn by itself, even if nobody visits: an alarm was set before I began. If almost nothing had been shown, the turn runs again; otherwise the text is kept and marked as interrupted, or the answer goes on, as the app prefers.",
+      "Try it: ask me to “write 400 words”, then kill the server in the middle.\n\nEvery piece of an answer is stored before it is sent, so nothing that you saw can be lost. When the server is back, the thread finds its unfinished turn by itself, even if nobody visits: an alarm was set before I began. The text that was there is kept and marked as interrupted, and what waits in the queue is answered next. Say “continue”, and I go on where I was cut off.",
   },
   {
     pattern: /\b(?:(?:two|second|other|another|many|several) (?:tabs?|windows?|devices?|browsers?)|tabs)\b/iu,
@@ -33,7 +33,7 @@ export const TOPICS: readonly Topic[] = [
   {
     pattern: /\b(?:queue[ds]?|in order|ordering|order of|while you (?:write|answer|talk))\b/iu,
     answer:
-      "Send a second message while I am still writing. It waits in the queue, in every tab, and can be changed or cancelled until its turn starts.\n\nThe object gives out the order, and a message enters history only when its turn begins. So history always reads as it happened, whoever was faster.",
+      "Send a second message while I am still writing. It waits in the queue, in every tab, and can be taken back from any of them until its turn starts.\n\nThe object gives out the order, and a message enters history only when its turn begins. So history always reads as it happened, whoever was faster.",
   },
   {
     pattern: /\bstop(?:s|ped|ping)?\b/iu,
@@ -43,17 +43,17 @@ export const TOPICS: readonly Topic[] = [
   {
     pattern: /\b(?:branch(?:es|ing)?|regenerat(?:e|es|ed|ion)|edit(?:s|ed|ing)?)\b/iu,
     answer:
-      "Editing a message or asking for another answer does not overwrite anything. The new version becomes a sibling of the old one, and the thread follows one branch at a time. You can go back to the other whenever you like.",
+      "That is not in this version: a message cannot be edited, and an answer cannot be asked for again. What you can do is take a message back while it waits in the queue, or stop an answer and say “continue”.",
   },
   {
     pattern: /\b(?:approv(?:e|es|ed|al|als)|permission)\b/iu,
     answer:
-      "A tool may need a person's yes before it runs. The question is stored with the thread, so it can wait for days, through restarts; the first answer from any tab wins. A tool call whose outcome is recorded never runs a second time.",
+      "Approvals are not in this version: a tool that the app gives me runs when I call it. A call that was under way when the server was killed is marked as interrupted, and is not run again.",
   },
   {
     pattern: /\b(?:sqlite|d1|databases?|stored|storage|saved|sidebar|thread list|redis|sync)\b/iu,
     answer:
-      "History lives in the thread's own SQLite, inside its Durable Object. It is written before it is sent.\n\nA small D1 table holds only what a list of threads needs: titles, previews, times. The object writes it through, and a chat never waits for it. There is no second source of truth.",
+      "History lives in the thread's own SQLite, inside its Durable Object. It is written before it is sent, and it is the only copy that counts: tabs show what the object says, and nothing has to be kept in step.\n\nA list of all threads is not in this version. The address of a thread is the way back to it.",
   },
   {
     pattern: /\b(?:durable objects?|cloudflare)\b/iu,

@@ -24,6 +24,6 @@ export function createAnnouncer(region: HTMLElement): (snapshot: ChatSnapshot) =
 }
 
 function spoken({ parts, facts }: ChatMessage): string {
-  const text = parts.map((part) => (part.type === "text" ? part.text : "")).join(" ");
+  const text = parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join(" ");
   return facts && facts.outcome !== "completed" ? `${text} (The answer ended: ${facts.outcome}.)` : text;
 }

@@ -34,7 +34,7 @@ function canRetry(state: ConnectionState): boolean {
 function wordsFor(state: ConnectionState): string {
   switch (state.kind) {
     case "idle":
-      return "New thread";
+      return "Not started";
     case "live":
       return "Live";
     case "waiting": {
@@ -42,7 +42,7 @@ function wordsFor(state: ConnectionState): string {
       return seconds > 0 ? `Offline, retrying in ${seconds} s` : "Offline, retrying";
     }
     case "stopped":
-      return `Stopped: ${state.reason.code.replaceAll("_", " ")}`;
+      return state.reason.code === "not_found" ? "Not found" : `Stopped: ${state.reason.code.replaceAll("_", " ")}`;
     default:
       return state.attempt > 0 ? "Offline, reconnecting…" : "Connecting…";
   }

@@ -15,20 +15,29 @@ export function createScroll(): Scroll {
   const content = byId("content");
   const jump = byId("jump");
   let isFollowing = true;
+  /** Where the viewport stood when we last looked. */
+  let lastTop = 0;
 
   // A page without messages begins at its top.
   const isBlank = (): boolean => content.querySelector(".message") === null;
   const distance = (): number => viewport.scrollHeight - viewport.clientHeight - viewport.scrollTop;
+  const toEnd = (): void => {
+    if (!isBlank()) viewport.scrollTop = viewport.scrollHeight;
+    lastTop = viewport.scrollTop;
+  };
   const follow = (isOn: boolean): void => {
     isFollowing = isOn;
     jump.hidden = isOn;
-    if (isOn && !isBlank()) viewport.scrollTop = viewport.scrollHeight;
+    if (isOn) toEnd();
   };
   viewport.addEventListener(
     "scroll",
     () => {
       const isNear = distance() < NEAR_PX || isBlank();
-      if (isNear === isFollowing) return;
+      // The event of our own scroll may come when more text has arrived already: only who moves up wants to stay behind.
+      const hasMovedUp = viewport.scrollTop < lastTop;
+      lastTop = viewport.scrollTop;
+      if (isNear === isFollowing || (isFollowing && !hasMovedUp)) return;
       isFollowing = isNear;
       jump.hidden = isNear;
     },
@@ -40,7 +49,7 @@ export function createScroll(): Scroll {
   });
   // Fires after layout and before paint: for new text, for an opened part, and for a keyboard that takes half of the screen.
   const observer = new ResizeObserver(() => {
-    if (isFollowing && !isBlank()) viewport.scrollTop = viewport.scrollHeight;
+    if (isFollowing) toEnd();
   });
   observer.observe(viewport);
   observer.observe(content);
