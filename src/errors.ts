@@ -52,7 +52,7 @@ export class ChatError extends Error {
 
 /** True for a `ChatError` of any bundle, optionally of one code. */
 export function isChatError(error: unknown, code?: ErrorCode): error is ChatError {
-  return error instanceof Error && error.name === "ChatError" && "code" in error && (code === undefined || error.code === code);
+  return error instanceof Error && error.name === "ChatError" && (code ?? (error as ChatError).code) === (error as ChatError).code;
 }
 
 /** The wire form of an error. Anything that is not a `ChatError` becomes `internal`, without its text. */

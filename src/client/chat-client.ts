@@ -1,14 +1,14 @@
 // One thread in one page: wires connection, replica and outbox to one snapshot. Owns no rule of its own but the order in
 // which a frame is taken: replica, outbox, connection, subscribers.
+import type { ErrorBody } from "../errors.ts";
 import type { SendCommand, ServerFrame, SyncRead } from "../protocol/frames.ts";
 import { newId } from "../protocol/ids.ts";
-import { tryParseServerFrame } from "../protocol/server-frames.ts";
 import { createCommands } from "./commands.ts";
 import { createConnection } from "./connection.ts";
 import type { ConnectionState } from "./connection-machine.ts";
-import { CLOSED, NOT_MADE } from "./errors.ts";
-import { Outbox, type Request } from "./outbox.ts";
-import { page, reportError } from "./page.ts";
+import { CLOSED, NOT_FOUND } from "./errors.ts";
+import { createOutbox, type Request } from "./outbox.ts";
+import { page } from "./page.ts";
 import { applyFrame, cursorOf, EMPTY_REPLICA, type Replica } from "./replica.ts";
 import { createSnapshotStore } from "./snapshot-store.ts";
 import { requestTicket } from "./ticket-source.ts";
@@ -36,7 +36,8 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const options = { ...given, url: new URL(given.url, page.location?.href).href.replace(/\/$/, "") };
   const deps = { ...PLATFORM, ...given.deps };
   const { threadId } = given;
-  const outbox = new Outbox();
+  const outbox = createOutbox();
+  /** What frames were skipped for. */
   const skipped = new Set<string>();
   let replica: Replica = EMPTY_REPLICA;
   let state: ConnectionState = { kind: "idle" };
@@ -48,7 +49,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   let lastCursor = "";
 
   const store = createSnapshotStore<ChatSnapshot>(
-    (former) => deriveSnapshot(former, { threadId, replica, connection: state, unseen: outbox.unseen }),
+    (former) => deriveSnapshot(former, { threadId, replica, connection: state, unseen: outbox.unseen() }),
     deps.schedule,
   );
 
@@ -60,35 +61,44 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   };
 
   /** The message that the thread is to be made with. */
-  const first = () => outbox.entries.find(({ request, delivery }) => request.type === "send" && delivery === "sending");
+  const first = () => outbox.unseen().find(({ delivery }) => delivery === "sending");
 
   const open = (event: "connect" | "reconnect") => {
     if (!isToBeMade || first()) connection.dispatch(event);
-    else outbox.refuse(NOT_MADE);
+    else outbox.refuse(NOT_FOUND);
   };
 
-  const enter = (request: Request, createdAt = deps.now()) => {
-    const entry = outbox.add(request, createdAt);
-    open("connect");
+  const enter = (request: Request, createdAt = deps.now(), refusal?: ErrorBody) => {
+    const entry = outbox.add(request, createdAt, refusal);
     settle();
+    open("connect");
     return entry;
   };
 
   const take = (frame: ServerFrame) => {
     const next = applyFrame(replica, frame);
     replica = next ?? replica;
-    if (frame.type === "welcome") {
-      syncing = lastCursor = "";
-      connection.dispatch("welcome");
-    } else if (frame.type === "snapshot" || frame.type === "delta") {
-      syncing = "";
-      if (next) connection.dispatch("synced");
-    } else if (frame.type === "ack" || frame.type === "page") {
-      outbox.accept(frame);
-    } else if (frame.type === "error") {
-      const { type: _type, ref = "?", ...error } = frame;
-      if (ref === syncing) syncing = "";
-      outbox.refuse(error, ref);
+    switch (frame.type) {
+      case "welcome":
+        syncing = lastCursor = "";
+        connection.dispatch("welcome");
+        break;
+      case "snapshot":
+      case "delta":
+        syncing = "";
+        if (next) connection.dispatch("synced");
+        break;
+      case "ack":
+      case "page":
+        outbox.accept(frame);
+        break;
+      case "error": {
+        const { type: _type, ref = "?", ...error } = frame;
+        if (ref === syncing) syncing = "";
+        outbox.refuse(error, ref);
+        break;
+      }
+      default:
     }
     // One question at a time, and for everything when the same question did not help.
     if (!next && !syncing) {
@@ -117,18 +127,15 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
       settle();
     },
     onData: (data) => {
-      const frame = tryParseServerFrame(String(data));
       const former = replica;
       try {
-        if (frame && frame.type !== "unknown") return take(frame);
+        take(JSON.parse(String(data)) as ServerFrame);
       } catch (error) {
-        replica = former; // Nothing is taken from a frame that cannot be shown.
-        reportError(error);
+        // Nothing is taken from a frame that cannot be shown. A newer server may say more than we know, and often.
+        replica = former;
+        if (!skipped.has(String(error))) console.warn("chatcell: skipped a frame:", error);
+        skipped.add(String(error));
       }
-      // A newer server may say more than we know, and often.
-      const type = frame?.type === "unknown" ? frame.frameType : "malformed";
-      if (!skipped.has(type)) console.warn(`chatcell: skipped a frame (${type})`);
-      skipped.add(type);
     },
   });
 

@@ -53,8 +53,7 @@ export const STABLE_MS = 5_000;
  * comes back is not met by all its clients at once. An event that means nothing in a state gives the same state object.
  */
 export function transition(state: ConnectionState, event: ConnectionEvent, now: number, random: number, reason?: ErrorBody): Transition {
-  const { kind } = state;
-  let attempt = "attempt" in state ? state.attempt : 0;
+  const { kind, attempt = 0, since = now } = state as { kind: ConnectionState["kind"]; attempt?: number; since?: number };
   const isOpening = kind === "ticketing" || kind === "connecting" || kind === "syncing";
 
   if (event === "reconnect") return begin(0);
@@ -66,9 +65,9 @@ export function transition(state: ConnectionState, event: ConnectionEvent, now: 
   if (event === "synced" && kind === "syncing") return { state: { kind: "live", attempt, since: now }, effects: [] };
   if ((event === "lost" && (isOpening || kind === "live")) || (event === "timer" && isOpening)) {
     if (reason) return { state: { kind: "stopped", reason }, effects: ["drop"] };
-    if (kind === "live" && now - state.since >= STABLE_MS) attempt = 0;
-    const timerMs = Math.floor(random * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt));
-    return { state: { kind: "waiting", attempt: attempt + 1, retryAt: now + timerMs }, effects: ["drop", "awaitWake"], timerMs };
+    const failures = now - since < STABLE_MS ? attempt : 0;
+    const timerMs = Math.floor(random * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures));
+    return { state: { kind: "waiting", attempt: failures + 1, retryAt: now + timerMs }, effects: ["drop", "awaitWake"], timerMs };
   }
   return { state, effects: [] };
 }

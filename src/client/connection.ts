@@ -32,8 +32,8 @@ export interface Connection {
  * ticket answers. The close reason is the code of the error.
  */
 export function reasonToStop(close: number, reason: string): ErrorBody | undefined {
-  if (close < 4400 || close > 4499 || close === 4401 || close === 4402) return undefined;
-  return { code: (reason || "bad_request") as ErrorCode, message: `Closed with code ${close}`, retryable: false };
+  if (!/^44(?!0[12])/.test(`${close}`)) return undefined;
+  return { code: (reason || "bad_request") as ErrorCode, message: `Closed with ${close}`, retryable: false };
 }
 
 /** A connection in the state `idle`. */

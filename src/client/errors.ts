@@ -6,5 +6,6 @@ export function toChatError(body: ErrorBody): ChatError {
   return Object.assign(new Error(body.message), body, { name: "ChatError" as const });
 }
 
-export const CLOSED: ErrorBody = { code: "interrupted", message: "The client was closed", retryable: true };
-export const NOT_MADE: ErrorBody = { code: "not_found", message: "There is nothing to act on", retryable: false };
+export const CLOSED: ErrorBody = { code: "interrupted", message: "Client closed", retryable: true };
+export const NOT_FOUND: ErrorBody = { code: "not_found", message: "Nothing to act on", retryable: false };
+export const TOO_LARGE: ErrorBody = { code: "too_large", message: "Message too large", retryable: false };

@@ -31,12 +31,13 @@ export const EMPTY_REPLICA: Replica = {
 
 /** What this replica holds, for the server to send the rest. Empty before the first snapshot. */
 export function cursorOf({ session, turn, live }: Replica): string {
-  return session ? formatCursor({ ...session, live: live ? { turnId: turn!.id, seq: live.seq } : undefined }) : "";
+  return session ? formatCursor({ ...session, live: live && { turnId: turn!.id, seq: live.seq } }) : "";
 }
 
 /**
  * The replica after `frame`; the same object for one that says nothing new, and what did not change keeps its identity.
  * Null when something is missing between the two: the client must ask for a sync.
+ * @throws for a frame of a type that this release does not know, or of another shape than its type
  */
 export function applyFrame(replica: Replica, frame: ServerFrame): Replica | null {
   const { messages, turn, live } = replica;
@@ -58,8 +59,12 @@ export function applyFrame(replica: Replica, frame: ServerFrame): Replica | null
       // A page that does not end right above what is held answers a question from before a snapshot.
       if (frame.messages.at(-1)?.id !== messages[0]?.parent) return replica;
       return { ...replica, messages: [...frame.messages, ...messages], hasEarlier: frame.hasEarlier };
-    default:
+    case "ack":
+    case "error":
+    case "event":
       return replica;
+    default:
+      throw new Error(`Unknown type ${(frame as { type: string }).type}`);
   }
 }
 
@@ -73,33 +78,32 @@ function applySnapshot(replica: Replica, { session, messages: page, hasEarlier, 
     hasEarlier: above > 0 ? replica.hasEarlier : hasEarlier,
     queue,
     turn,
-    live: turn && (live ?? emptyLive(turn.messageId)),
+    live: liveOf(turn, live),
   };
 }
 
 function applyRevision(replica: Replica, frame: DeltaFrame | TurnFrame): Replica | null {
-  const { session, queue, turn, live } = replica;
-  const { from, to: rev, turn: next } = frame;
+  const { session } = replica;
+  const { from, to: rev, turn } = frame;
   if (from !== session?.rev) return session && rev <= session.rev ? replica : null;
-  const change: Partial<DeltaFrame> = frame.type === "delta" ? frame : {};
-  const messages = frame.type === "delta" ? withChanges(replica, frame) : withEnd(replica, frame);
+  const isEnd = frame.type === "turn";
+  const messages = isEnd ? withEnd(replica, frame) : withChanges(replica, frame.messages);
   if (!messages) return null;
+  const { session: changes, queue = replica.queue, live }: Partial<DeltaFrame> = isEnd ? {} : frame;
   // A live message whose turn is not the server's is dropped.
-  const nextLive = next && (change.live ?? (next.id === turn?.id ? live : emptyLive(next.messageId)));
-  return {
-    ...replica,
-    session: { ...session, ...change.session, rev },
-    messages,
-    queue: change.queue ?? queue,
-    turn: next,
-    live: nextLive,
-  };
+  const held = turn?.id === replica.turn?.id ? replica.live : null;
+  return { ...replica, session: { ...session, ...changes, rev }, messages, queue, turn, live: liveOf(turn, live ?? held) };
 }
 
-function withChanges(replica: Replica, { messages }: DeltaFrame): readonly Message[] {
-  if (!messages) return replica.messages;
+/** The live message of `turn`: null without a turn, empty when there is none yet. */
+function liveOf(turn: TurnView | null, live?: LiveState | null): LiveState | null {
+  return turn && (live ?? emptyLive(turn.messageId));
+}
+
+function withChanges(replica: Replica, changed?: Message[]): readonly Message[] {
+  if (!changed) return replica.messages;
   const all = [...replica.messages];
-  for (const message of messages) {
+  for (const message of changed) {
     const index = indexOf(replica, message.id);
     if (index >= 0) all[index] = message;
     // One that is neither held nor next is a change in a page that was not loaded.
@@ -108,20 +112,17 @@ function withChanges(replica: Replica, { messages }: DeltaFrame): readonly Messa
   return all;
 }
 
-function withEnd({ messages, turn, live }: Replica, { ended }: TurnFrame): readonly Message[] | null {
+function withEnd(replica: Replica, { ended }: TurnFrame): readonly Message[] | null {
+  const { messages, turn, live } = replica;
   const { turnId, messageId, seq, createdAt, facts } = ended;
   if (turn?.messageId !== messageId) {
-    return messages.some(({ id }) => id === messageId)
-      ? messages.map((message) => (message.id === messageId ? { ...message, facts } : message))
-      : null;
+    const bearer = messages[indexOf(replica, messageId)];
+    return bearer ? withChanges(replica, [{ ...bearer, facts }]) : null;
   }
   if (turn.id !== turnId || live!.seq !== seq) return null;
-  // What the server stored is this fold and these facts: field for field what a fresh load gives.
-  const { id, role, parts, metadata } = live!.message;
-  return [
-    ...messages,
-    { id, parent: turn.parent, role, parts, ...(metadata === undefined ? {} : { metadata }), createdAt: createdAt!, facts },
-  ];
+  // What the server stored is this fold and these facts: field for field, and in the same order, what a fresh load gives.
+  const { id, ...rest } = live!.message;
+  return [...messages, { id, parent: turn.parent, ...rest, createdAt: createdAt!, facts }];
 }
 
 function indexOf({ messages }: Replica, id: string | undefined): number {

@@ -1,7 +1,7 @@
-// Asks for tickets: one question per attempt. What it gives is a ticket or a refusal that stays; what may pass is thrown.
+// Asks for tickets: one question per attempt. What it gives is a ticket, a refusal that stays, or neither,
+// when another attempt may do better; so may one after an error that is thrown.
 import type { ErrorBody } from "../errors.ts";
 import type { TicketRequest, TicketResponse } from "../protocol/frames.ts";
-import { tryParseJson } from "../protocol/server-frames.ts";
 import type { ChatClientOptions } from "./types.ts";
 
 /** The body of an answer, with `error` in each that is a refusal for good. */
@@ -18,24 +18,28 @@ export async function requestTicket(options: ChatClientOptions, wish: TicketRequ
     answer = await post(options, "/identity", {}, signal);
     if (!answer.error) answer = await ask();
   }
-  if (answer.error || answer.ticket) return answer;
-  throw answer;
+  return answer;
 }
 
 async function post(options: ChatClientOptions, path: string, body: object, signal: AbortSignal): Promise<Answer> {
   const { url, fetch = globalThis.fetch } = options;
   const headers = new Headers(await resolve(options.headers));
   headers.set("content-type", "application/json");
-  const credentials = await resolve(options.credentials);
-  const init = { method: "POST", headers, credentials, body: JSON.stringify(body), signal };
-  const response = await fetch(url + path, init);
+  const response = await fetch(url + path, {
+    method: "POST",
+    headers,
+    credentials: await resolve(options.credentials),
+    body: JSON.stringify(body),
+    signal,
+  });
   const { ok, status } = response;
-  const answer = tryParseJson(await response.text()) as Answer | null;
+  // Neither is one: a body that is no JSON, or cut.
+  const answer = (await response.json().catch(() => null)) as Answer | null;
   if (ok && answer) return answer;
   // What answers may be something else than chatcell.
   const error = answer?.error?.message
     ? answer.error
-    : ({ code: "internal", message: `Answered with status ${status}`, retryable: ok || status === 429 || status > 499 } as const);
+    : ({ code: "internal", message: `Status ${status}`, retryable: ok || status === 429 || status > 499 } as const);
   if (status === 401 || !error.retryable) return { error };
   throw error;
 }

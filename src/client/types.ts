@@ -36,6 +36,8 @@ export type ChatMessage<Types extends ChatTypes = ChatTypes> = UIMessage<Metadat
   /** How its turn ended. Absent while it runs. */
   facts?: TurnFacts;
   delivery?: Delivery;
+  /** Turn of an own message, as long as `delivery` is there: what `cancel` takes. */
+  turnId?: string;
   /** Why `delivery` is `failed`. */
   error?: ErrorBody;
 };
@@ -118,29 +120,30 @@ export interface ChatClientOptions {
   deps?: Partial<ClientDeps>;
 }
 
-/** One thread in this page. Made by `createChatClient`. */
+/** One thread in this page. Made by `createChatClient`. No member needs its `this`. */
 export interface ChatClient<Types extends ChatTypes = ChatTypes> {
   /** The present view; the same object until something changes. */
-  getSnapshot(): ChatSnapshot<Types>;
+  getSnapshot: () => ChatSnapshot<Types>;
   /** Calls `listener` at once, then after each change, with the whole snapshot. The first subscriber connects an idle client. */
-  subscribe(listener: (snapshot: ChatSnapshot<Types>) => void): () => void;
+  subscribe: (listener: (snapshot: ChatSnapshot<Types>) => void) => () => void;
   /**
    * Sends a message. It shows at once, survives lost connections, and enters the thread exactly once.
-   * @throws {ChatError} (rejects) what the server refused it with; `interrupted` when the client is closed first
+   * @throws {ChatError} (rejects) what the server refused it with; `too_large` at once for one over 1 MB as JSON or of more
+   * than 64 parts; `interrupted` when the client is closed first
    */
-  send(input: SendInput<Types>): Sending<Types>;
+  send: (input: SendInput<Types>) => Sending<Types>;
   /** Sends a `failed` message again under the same id. @throws {ChatError} (rejects) `not_found` when there is none */
-  retry(messageId: string): Sending<Types>;
+  retry: (messageId: string) => Sending<Types>;
   /** Ends a turn, by default the one that runs, else the next one to run. Keeps its partial reply. */
-  stop(turnId?: string): Promise<void>;
-  /** Takes a queued message back, or forgets a `failed` one. */
-  cancel(turnId: string): Promise<void>;
+  stop: (turnId?: string) => Promise<void>;
+  /** Takes a queued message back, or forgets a `failed` one: the `turnId` of either is with it. */
+  cancel: (turnId: string) => Promise<void>;
   /** Loads the page above the first message. Resolves at once when there is none. */
-  loadEarlier(): Promise<void>;
+  loadEarlier: () => Promise<void>;
   /** Connects an idle or stopped client. With `create`, does nothing before the first `send`. */
-  connect(): void;
+  connect: () => void;
   /** Drops what there is and connects anew, from any state. */
-  reconnect(): void;
+  reconnect: () => void;
   /** Ends the connection, and fails what waits for an answer with `interrupted`. A later `connect` or `send` opens it again. */
-  close(): void;
+  close: () => void;
 }

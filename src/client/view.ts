@@ -31,9 +31,9 @@ export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, rep
   let isPending = turn !== null || (isBusy && session!.status === "active");
   for (const { request, createdAt, delivery, error } of unseen) {
     const { id: turnId, messageId, parts } = request;
-    const own = { parts, author: principal?.id, createdAt, delivery, error };
+    const own = { turnId, parts, author: principal?.id, createdAt, delivery, error };
     const hasFailed = delivery === "failed";
-    if (isBusy && !hasFailed) queue.push({ turnId, messageId, ...own });
+    if (isBusy && !hasFailed) queue.push({ messageId, ...own });
     else messages.push({ id: messageId, role: "user", ...own });
     if (!hasFailed) isBusy = isPending = true;
   }

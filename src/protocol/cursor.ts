@@ -8,7 +8,7 @@ export interface Cursor {
 }
 
 /** The string form of a cursor. */
-export function formatCursor({ epoch, rev, live }: Cursor): string {
+export function formatCursor({ epoch, rev, live }: Omit<Cursor, "live"> & { live?: Cursor["live"] | null }): string {
   return live ? `${epoch}.${rev}.${live.turnId}.${live.seq}` : `${epoch}.${rev}`;
 }
 

@@ -16,14 +16,14 @@ type Outcome = Extract<ToolChunk, { type: "tool-output-available" | "tool-output
 /** The fields of a tool part. */
 type Call = Fields & { toolCallId?: string; approval?: Fields };
 
-/** Whether a chunk belongs to a tool call. */
-export function isToolChunk(chunk: Chunk): chunk is ToolChunk {
-  return chunk.type.startsWith("tool-");
+/** `fields` as a part, without those that are undefined: they would not survive JSON. */
+export function toPart(fields: object): Part {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Part;
 }
 
-/** `fields` as a part, without those that are undefined: they would not survive JSON. */
-export function toPart(fields: Fields): Part {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Part;
+/** Puts a part in the place of the one at `at`; behind the last one for -1. */
+export function putPart(parts: Part[], at: number, fields: object): void {
+  parts[at < 0 ? parts.length : at] = toPart(fields);
 }
 
 /** Index of the current step's first part; 0 when the message has no steps. */
@@ -31,12 +31,12 @@ export function stepStart(parts: readonly Part[]): number {
   return parts.findLastIndex((part) => part.type === "step-start") + 1;
 }
 
-const isDynamic = (part: Part | Call): boolean => part.type === "dynamic-tool";
-
 /** Whether a part is a tool call. */
 export function isCall(part: Part): boolean {
   return isDynamic(part) || part.type.startsWith("tool-");
 }
+
+const isDynamic = (part: Part | Call): boolean => part.type === "dynamic-tool";
 
 function isAnnouncement(chunk: ToolChunk): chunk is Announcement {
   return /^tool-input-(start|available|error)$/.test(chunk.type);
@@ -48,42 +48,37 @@ function indexOfCall(parts: readonly Part[], chunk: ToolChunk): number {
     return parts.findIndex((part) => isCall(part) && (part as Call).approval?.id === chunk.approvalId);
   }
   const announces = isAnnouncement(chunk);
-  const step = stepStart(parts);
-  const isIt = (part: Part, index: number): boolean =>
-    index >= step &&
-    isCall(part) &&
-    (part as Call).toolCallId === chunk.toolCallId &&
-    // The tool of a call with bad input can be unknown, and so marked dynamic only then.
-    (!announces || chunk.type === "tool-input-error" || isDynamic(part) === !!chunk.dynamic);
-  const at = parts.findIndex(isIt);
-  return at < 0 && !announces ? parts.findLastIndex((part) => isIt(part, step)) : at;
+  const start = announces ? stepStart(parts) : 0;
+  return parts.findLastIndex(
+    (part, index) =>
+      index >= start &&
+      isCall(part) &&
+      (part as Call).toolCallId === chunk.toolCallId &&
+      // The tool of a call with bad input can be unknown, and so marked dynamic only then.
+      (!announces || chunk.type === "tool-input-error" || isDynamic(part) === !!chunk.dynamic),
+  );
 }
 
-/** The call as `chunk` states it; of an older input or outcome nothing stays. */
-function restate(old: Call | undefined, chunk: Announcement | Outcome): Fields {
-  const { type, providerMetadata, ...rest } = chunk;
-  const { toolName, dynamic, ...given } = rest as Fields & { toolName?: string };
-  const state = type === "tool-input-start" ? "input-streaming" : type === "tool-input-error" ? "output-error" : type.slice(5);
-  const metadata = `${state.startsWith("output") ? "result" : "call"}ProviderMetadata`;
+/** What a new input or outcome takes from a call. */
+const STALE = { inputEncoding: undefined, rawInput: undefined, output: undefined, preliminary: undefined, errorText: undefined };
+
+/** The call in `state`, as `chunk` states it; of an older input or outcome nothing stays. */
+function restate(old: Call | undefined, chunk: Announcement | Outcome, state: string): Fields {
+  const { type, toolName, dynamic, providerMetadata, ...given } = chunk as Fields;
   const isDynamicCall = old ? isDynamic(old) : dynamic;
-  return {
+  const kind = isDynamicCall ? { type: "dynamic-tool", toolName } : { type: `tool-${toolName as string}` };
+  const metadata = state.startsWith("output") ? "resultProviderMetadata" : "callProviderMetadata";
+  const call = {
     ...old,
-    ...(isAnnouncement(chunk) && {
-      type: isDynamicCall ? "dynamic-tool" : `tool-${chunk.toolName}`,
-      toolName: isDynamicCall ? toolName : undefined,
-      input: undefined,
-    }),
-    inputEncoding: undefined,
-    rawInput: type === "tool-output-error" && !isDynamicCall ? old?.rawInput : undefined,
-    output: undefined,
-    preliminary: undefined,
-    errorText: undefined,
-    ...toPart(given),
-    // The AI SDK drops the title that comes with bad input.
-    title: (type === "tool-input-error" ? undefined : given.title) ?? old?.title,
+    ...STALE,
+    ...(isAnnouncement(chunk) && { ...kind, input: undefined }),
+    ...toPart({ ...given, [metadata]: providerMetadata }),
     state,
-    [metadata]: providerMetadata ?? old?.[metadata],
-  };
+  } as Fields;
+  // As the AI SDK has it: bad input brings no title, and only a call of a known tool keeps the raw input that failed.
+  if (type === "tool-input-error") call.title = old?.title;
+  if (type === "tool-output-error" && !isDynamicCall) call.rawInput = old?.rawInput;
+  return call;
 }
 
 /** What `chunk` makes of the call `old`; undefined when it makes nothing of it. */
@@ -92,12 +87,15 @@ function nextCall(open: LiveState["open"], old: Call | undefined, chunk: ToolChu
   switch (chunk.type) {
     case "tool-input-start":
       open.input[chunk.toolCallId] = "";
-      return restate(old, chunk);
-    case "tool-input-available":
+      return restate(old, chunk, "input-streaming");
     case "tool-input-error":
+      return restate(old, chunk, "output-error");
+    case "tool-input-available":
     case "tool-output-available":
     case "tool-output-error":
-      return restate(old, chunk);
+      return restate(old, chunk, chunk.type.slice(5));
+    case "tool-output-denied":
+      return { ...old, state: "output-denied" };
     case "tool-input-delta": {
       const { toolCallId, inputTextDelta } = chunk;
       if (open.input[toolCallId] === undefined) return undefined;
@@ -107,24 +105,16 @@ function nextCall(open: LiveState["open"], old: Call | undefined, chunk: ToolChu
       return { ...old, rawInput, input: old?.inputEncoding === "text" ? rawInput : parsePartialJson(rawInput) };
     }
     case "tool-approval-request": {
-      const { approvalId: id, reason: requestReason, inputSchemaInput, signature } = chunk;
-      const descriptor = chunk.approvalDescriptor ?? undefined;
-      const isAutomatic = chunk.isAutomatic || undefined;
-      const approval = toPart({ id, descriptor, inputSchemaInput, requestReason, isAutomatic, signature });
+      const { type: _type, toolCallId: _call, approvalId: id, approvalDescriptor, reason: requestReason, isAutomatic, ...rest } = chunk;
+      const descriptor = approvalDescriptor ?? undefined;
+      const approval = toPart({ id, descriptor, requestReason, isAutomatic: isAutomatic || undefined, ...rest });
       return { ...old, state: "approval-requested", approval };
     }
     case "tool-approval-response": {
-      const { approved, reason = old?.approval?.reason, providerExecuted, providerMetadata } = chunk;
-      return {
-        ...old,
-        state: "approval-responded",
-        approval: toPart({ ...old?.approval, approved, reason }),
-        providerExecuted: providerExecuted ?? old?.providerExecuted,
-        callProviderMetadata: providerMetadata ?? old?.callProviderMetadata,
-      };
+      const { approved, reason, providerExecuted, providerMetadata: callProviderMetadata } = chunk;
+      const approval = { ...old?.approval, ...toPart({ approved, reason }) };
+      return { ...old, ...toPart({ providerExecuted, callProviderMetadata }), state: "approval-responded", approval };
     }
-    case "tool-output-denied":
-      return { ...old, state: "output-denied" };
     default:
       return undefined;
   }
@@ -135,7 +125,7 @@ export function foldTool({ message: { parts }, open }: LiveState, chunk: ToolChu
   const at = indexOfCall(parts, chunk);
   const call = nextCall(open, parts[at], chunk, next);
   if (!call) return;
-  parts[at < 0 ? parts.length : at] = toPart(call);
+  putPart(parts, at, call);
   // Input that comes after its end is ignored: it would take back a call that went on.
   if (call.state !== "input-streaming") delete open.input[call.toolCallId as string];
 }

@@ -1,12 +1,20 @@
 // The fold: from the chunks of a turn to its live message, the same on the server and on each client. It makes the message
 // that the AI SDK's own reader makes, except that the message keeps the id that it was given, and that a chunk which does
 // not fit (an unknown type, no open part of that id) is ignored where the reader throws, since a thread always opens.
-import { foldTool, isToolChunk, stepStart, toPart, type Fields } from "./fold-tools.ts";
+import { foldTool, putPart, stepStart, type Fields, type ToolChunk } from "./fold-tools.ts";
 import type { Chunk, LiveState, Part } from "./messages.ts";
 
 type TextKind = "text" | "reasoning";
-type TextChunk = Extract<Chunk, { type: `${TextKind}-${"start" | "delta" | "end"}` }>;
+/** The fields of the chunks of a text or reasoning part. */
+interface TextChunk {
+  id: string;
+  delta?: string;
+  citations?: unknown;
+  providerMetadata?: unknown;
+}
 type DataChunk = Extract<Chunk, { type: `data-${string}` }>;
+
+const UNSAFE_KEYS = /^(__proto__|constructor|prototype)$/;
 
 /** The live state of a turn before its first chunk. `messageId` is the id of its live message, and of the stored reply. */
 export function emptyLive(messageId: string): LiveState {
@@ -44,62 +52,47 @@ function openOf({ text, reasoning, input }: LiveState["open"]): LiveState["open"
   return { text: copy(text), reasoning: copy(reasoning), input: copy(input) } as LiveState["open"];
 }
 
-const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null;
-const isMergeable = (value: unknown): value is Fields => isObject(value) && !Array.isArray(value);
+const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** `base` with `changes` over it: objects merge at every depth, everything else is replaced. */
-function merge(base: Fields, changes: Fields): Fields {
+/** `changes` over `base`: objects merge at every depth, everything else is replaced. */
+function merge(base: unknown, changes: unknown): unknown {
+  if (!isObject(base) || !isObject(changes)) return changes;
   const merged = { ...base };
   for (const [key, value] of Object.entries(changes)) {
-    if (value === undefined || key === "__proto__" || key === "constructor" || key === "prototype") continue;
-    const old = Object.hasOwn(base, key) ? base[key] : undefined;
-    merged[key] = isMergeable(old) && isMergeable(value) ? merge(old, value) : value;
+    if (value !== undefined && !UNSAFE_KEYS.test(key)) merged[key] = merge(base[key], value);
   }
   return merged;
 }
 
-/** Folds a chunk of a text or reasoning part. */
-function foldText({ message: { parts }, open }: LiveState, kind: TextKind, chunk: TextChunk): void {
-  const { id, providerMetadata } = chunk;
-  if (chunk.type === "text-start" || chunk.type === "reasoning-start") {
+/** Folds the start, a delta or the end of a text or reasoning part. */
+function foldText({ message: { parts }, open }: LiveState, kind: TextKind, step: string, chunk: TextChunk): void {
+  const { id, delta, citations, providerMetadata } = chunk;
+  const at = open[kind][id]!;
+  const part = parts[at] as Fields | undefined;
+  if (step === "start") {
     open[kind][id] = parts.length;
-    parts.push(toPart({ type: kind, id: kind === "reasoning" ? id : undefined, text: "", providerMetadata, state: "streaming" }));
-    return;
-  }
-  const at = open[kind][id];
-  const part = at === undefined ? undefined : (parts[at] as Fields | undefined);
-  if (!part) return;
-  const changed = { ...part, providerMetadata: providerMetadata ?? part.providerMetadata };
-  if (chunk.type === "text-delta" || chunk.type === "reasoning-delta") {
-    parts[at!] = toPart({ ...changed, text: (part.text as string) + chunk.delta });
-  } else {
-    parts[at!] = toPart({ ...changed, state: "done", citations: chunk.type === "text-end" ? chunk.citations : undefined });
-    delete open[kind][id];
+    putPart(parts, -1, { type: kind, id: kind === "reasoning" ? id : undefined, text: "", providerMetadata, state: "streaming" });
+  } else if (part) {
+    const changes = step === "delta" ? { text: (part.text as string) + delta } : { state: "done", citations };
+    putPart(parts, at, { ...part, providerMetadata: providerMetadata ?? part.providerMetadata, ...changes });
+    if (step === "end") delete open[kind][id];
   }
 }
 
 /** Folds a data chunk: one with the type and id of an earlier one gives that part its data, any other is a new part. */
 function foldData(parts: Part[], chunk: DataChunk): void {
-  if (chunk.transient) return;
-  const { type, id, data } = chunk;
+  const { type, id, data, transient } = chunk;
+  if (transient) return;
   const at = parts.findIndex((part) => id != null && part.type === type && (part as Fields).id === id);
-  if (at < 0) parts.push(toPart({ ...chunk }));
-  else parts[at] = toPart({ ...parts[at], data });
+  putPart(parts, at, { ...(parts[at] ?? chunk), data });
 }
 
 /** Folds one chunk into `live`, whose parts array and records are ours to change; `next` is the chunk after it. */
 function apply(live: LiveState, chunk: Chunk, next: Chunk | undefined): void {
   const { message } = live;
   const { parts } = message;
-  switch (chunk.type) {
-    case "text-start":
-    case "text-delta":
-    case "text-end":
-      return foldText(live, "text", chunk);
-    case "reasoning-start":
-    case "reasoning-delta":
-    case "reasoning-end":
-      return foldText(live, "reasoning", chunk);
+  const { type, messageMetadata: metadata } = chunk as Chunk & Fields;
+  switch (type) {
     case "file":
     case "reasoning-file":
     case "source-url":
@@ -107,24 +100,23 @@ function apply(live: LiveState, chunk: Chunk, next: Chunk | undefined): void {
     case "custom":
     case "steering-message":
       // These chunks are their parts.
-      parts.push(toPart({ ...chunk }));
-      return;
+      return putPart(parts, -1, chunk);
     case "start-step":
-      parts.push({ type: "step-start" });
-      return;
+      return putPart(parts, -1, { type: "step-start" });
     case "reset-step":
       parts.length = stepStart(parts);
       live.open = openOf(emptyLive("").open);
       return;
     case "start":
     case "finish":
-    case "message-metadata": {
-      const { messageMetadata: metadata } = chunk;
-      if (metadata != null) message.metadata = isObject(message.metadata) ? merge(message.metadata, metadata as Fields) : metadata;
+    case "message-metadata":
+      if (metadata != null) message.metadata = merge(message.metadata, metadata);
       return;
+    default: {
+      const [, kind, step] = /^(text|reasoning)-(start|delta|end)$/.exec(type) ?? [];
+      if (step) foldText(live, kind as TextKind, step, chunk as TextChunk);
+      else if (type.startsWith("tool-")) foldTool(live, chunk as ToolChunk, next);
+      else if (type.startsWith("data-")) foldData(parts, chunk as DataChunk);
     }
-    default:
-      if (isToolChunk(chunk)) foldTool(live, chunk, next);
-      else if (chunk.type.startsWith("data-")) foldData(parts, chunk as DataChunk);
   }
 }

@@ -164,15 +164,7 @@ export interface EventFrame {
 }
 
 export type ServerFrame =
-  | WelcomeFrame
-  | SnapshotFrame
-  | DeltaFrame
-  | ChunksFrame
-  | TurnFrame
-  | AckFrame
-  | ErrorFrame
-  | PageFrame
-  | EventFrame;
+  WelcomeFrame | SnapshotFrame | DeltaFrame | ChunksFrame | TurnFrame | AckFrame | ErrorFrame | PageFrame | EventFrame;
 
 // ---- HTTP
 

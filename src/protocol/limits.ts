@@ -1,4 +1,5 @@
-// Every bound of the wire in one object. A later release may raise one; the server tells its clients in `welcome`.
+// Every bound of the wire in one object. A later release may raise one; the server tells its clients in `welcome`. The
+// bounds that the browser client knows itself are also constants of their own: the bundle carries no other.
 
 /** Subprotocol of this version: the server always selects it. */
 export const PROTOCOL = "chatcell.v1";
@@ -10,13 +11,17 @@ export const TICKET_PROTOCOL_PREFIX = "ticket.";
 export const PING = "ping";
 export const PONG = "pong";
 
+/** UTF-8 bytes of one frame from a client. The platform would take 32 MiB. */
+export const MAX_FRAME_BYTES = 1_048_576;
+
+/** Parts in one `send`. */
+export const MAX_PARTS = 64;
+
 export const LIMITS = {
-  /** UTF-8 bytes of one frame from a client. The platform would take 32 MiB. */
-  maxFrameBytes: 1_048_576,
+  maxFrameBytes: MAX_FRAME_BYTES,
   /** Nesting of arrays and objects in one frame from a client. */
   maxFrameDepth: 32,
-  /** Parts in one `send`. */
-  maxParts: 64,
+  maxParts: MAX_PARTS,
   /** UTF-8 bytes of one message, also of a reply. */
   maxMessageBytes: 16_777_216,
   /** Turns that wait behind the running one. */

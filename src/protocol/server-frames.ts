@@ -12,7 +12,7 @@ export interface UnknownFrame {
 const TYPES = /^(welcome|snapshot|delta|chunks|turn|ack|error|page|event)$/;
 
 /** The value of a JSON text, null for any other text. */
-export function tryParseJson(text: string): unknown {
+function tryParseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { isChatError } from "../../../src/errors.ts";
-import type { ChatSnapshot } from "../../../src/client/types.ts";
+import type { ChatSnapshot, SendInput } from "../../../src/client/types.ts";
+import { MAX_FRAME_BYTES } from "../../../src/protocol/limits.ts";
 import { countsOf, createWorld, texts, type World } from "./client-world.ts";
 import { quiet } from "./fake-server.ts";
 import { END_OF_TEXT, textChunks } from "./model-thread.ts";
@@ -239,6 +240,43 @@ describe("own messages and the queue", () => {
   });
 });
 
+describe("a message that is too large", () => {
+  const parts = (count: number) => Array.from({ length: count }, () => ({ type: "text" as const, text: "a" }));
+
+  it.each<[string, SendInput]>([
+    ["a frame over the bound", "a".repeat(MAX_FRAME_BYTES)],
+    ["a frame whose bytes are over the bound and its characters are not", "\u00e9".repeat(MAX_FRAME_BYTES / 2)],
+    ["a body that makes it so", { text: "a", body: "b".repeat(MAX_FRAME_BYTES) }],
+    ["one part too many", { parts: parts(65) }],
+  ])("is refused at once and never sent: %s", async (_, input) => {
+    const world = await createWorld();
+    const sending = world.client.send(input);
+    expect(world.snapshot.messages).toMatchObject([{ delivery: "failed", turnId: "id1", error: { code: "too_large", retryable: false } }]);
+    expect(isChatError(await failure(sending), "too_large")).toBe(true);
+    expect(isChatError(await failure(sending.settled), "too_large")).toBe(true);
+    expect(isChatError(await failure(world.client.retry("id2")), "too_large")).toBe(true);
+    expect(world.server.socket.sent).toEqual([]);
+    await world.client.cancel("id1");
+    expect(world.snapshot).toMatchObject({ messages: [], status: "ready" });
+    await expect(world.client.send("Short")).resolves.toMatchObject({ position: 0 });
+  });
+
+  it("makes no thread", async () => {
+    const world = await createWorld({ create: true });
+    expect(isChatError(await failure(world.client.send("a".repeat(MAX_FRAME_BYTES))), "too_large")).toBe(true);
+    await quiet();
+    expect(world.server.requests).toEqual([]);
+  });
+
+  it("is none at the bound of parts, and just below that of bytes, with the epoch in it", async () => {
+    const world = await createWorld();
+    void world.client.send("a".repeat(MAX_FRAME_BYTES - 300));
+    await world.client.send({ parts: parts(64) });
+    for (const frame of world.server.socket.sent) expect(JSON.stringify(frame).length).toBeLessThanOrEqual(MAX_FRAME_BYTES);
+    expect(world.server.socket.sent).toHaveLength(2);
+  });
+});
+
 describe("retry and cancel", () => {
   async function refused() {
     const world = await createWorld();
@@ -259,6 +297,17 @@ describe("retry and cancel", () => {
     expect(await sending.settled).toBe(world.snapshot.messages[1]);
   });
 
+  it.each(["rate_limited", "queue_full"] as const)("sends a message that was refused with %s again", async (code) => {
+    const world = await createWorld();
+    world.server.refuse = (frame) => [{ type: "error", ref: frame.id, code, message: "Later.", retryable: true }];
+    expect(await failure(world.client.send("Hello"))).toMatchObject({ code, retryable: true });
+    const [message] = world.snapshot.messages;
+    expect(message).toMatchObject({ delivery: "failed", error: { code, retryable: true } });
+    delete world.server.refuse;
+    await expect(world.client.retry(message!.id)).resolves.toEqual({ turnId: message!.turnId, position: 0 });
+    expect(world.snapshot.messages).toEqual(world.server.thread.messages);
+  });
+
   it("retries in the epoch of now", async () => {
     const world = await refused();
     world.server.thread.clear();
@@ -277,7 +326,7 @@ describe("retry and cancel", () => {
   it("forgets a failed message that is cancelled, and asks the server for nothing", async () => {
     const world = await refused();
     const count = world.server.socket.sent.length;
-    await world.client.cancel("id1");
+    await world.client.cancel(world.snapshot.messages[0]!.turnId!);
     expect(world.snapshot.messages).toEqual([]);
     expect(world.server.socket.sent).toHaveLength(count);
   });

@@ -47,7 +47,7 @@ describe("connecting", () => {
     await quiet();
     const sent = world.server.tickets.map(({ init }) => new Headers(init.headers).get("authorization"));
     expect(sent).toEqual(["Bearer 1", "Bearer 2"]);
-    expect(world.server.tickets[0]!.init.credentials).toBe("include");
+    expect(world.server.tickets[0]!.init).toMatchObject({ credentials: "include" });
   });
 
   it("tries again when the headers function throws", async () => {
