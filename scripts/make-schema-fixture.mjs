@@ -106,7 +106,7 @@ const tail = tables.log.append({ n: 0, bytes: 0 }, "turn-0004", 1, [
   { type: "text-start", id: "1:t" },
   { type: "text-delta", id: "1:t", delta: "Once " },
 ]);
-tables.log.append(tail, "turn-0004", 5, [{ type: "text-delta", id: "1:t", delta: "upon a time" }]);
+tables.log.append(tail, "turn-0004", 5, [{ type: "text-delta", id: "1:t", delta: "upon a time, ".repeat(20) }]);
 
 for (const [index, id] of ["turn-0001", "turn-0002", "turn-0003", "turn-0004", "turn-0005"].entries()) {
   tables.commands.insert(

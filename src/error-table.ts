@@ -39,6 +39,8 @@ export const ERRORS = {
   migration_failed: { status: 503, close: 4503, retryable: true },
   model_error: { status: 502, close: 4500, retryable: true },
   interrupted: { status: 503, close: 4500, retryable: true },
+  attempts_exhausted: { status: 503, close: 4500, retryable: true },
+  work_exhausted: { status: 503, close: 4500, retryable: true },
   configuration: { status: 500, close: 4500, retryable: false },
   internal: { status: 500, close: 4500, retryable: true },
 } as const satisfies Record<string, ErrorSpec>;

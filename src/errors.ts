@@ -17,6 +17,8 @@ const RETRYABLE = [
   "migration_failed",
   "model_error",
   "interrupted",
+  "attempts_exhausted",
+  "work_exhausted",
   "internal",
 ] as const satisfies readonly ErrorCode[];
 

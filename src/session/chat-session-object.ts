@@ -17,7 +17,7 @@ import { LIBRARY_MIGRATIONS } from "../storage/schema.ts";
 import type { TurnResult } from "../stream/source.ts";
 import { platformDeps } from "./deps.ts";
 import type { SessionHooks, TurnEndEvent } from "./hooks.ts";
-import { flushOptionsOf, type ChatOptions } from "./options.ts";
+import { flushOptionsOf, recoveryOptionsOf, type ChatOptions } from "./options.ts";
 import { Session } from "./session.ts";
 import type { Turn } from "./turn-context.ts";
 
@@ -79,6 +79,7 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
         report: (problem) => report(new Error(`Migration ${problem.scope} ${problem.id} is ${problem.kind} since it was applied.`)),
       },
       flush: flushOptionsOf(options),
+      recovery: recoveryOptionsOf(options),
       report,
     });
     void ctx.blockConcurrencyWhile(async () => this.#session.open());

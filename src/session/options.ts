@@ -1,6 +1,7 @@
 // Settings of the object: what `static configure(env)` of the app's class returns.
 import { ChatError } from "../errors.ts";
 import { DEFAULT_FLUSH, type FlushOptions } from "../stream/flush-policy.ts";
+import { DEFAULT_RECOVERY, type RecoveryOptions } from "./recovery.ts";
 
 /** Settings of a {@link ChatSessionObject}; all have defaults. */
 export interface ChatOptions {
@@ -10,6 +11,21 @@ export interface ChatOptions {
    * @default 500
    */
   flushEveryMs?: number;
+  /**
+   * What becomes of a reply that was cut off by a deploy, an eviction, a crash or a stalled model after it had shown
+   * something. `keep` stores what there is as `interrupted`, with a notice; `continue` discards the unfinished step and runs
+   * `onTurn` again in the same message. A run that showed under 200 characters and called no tool is repeated either way.
+   * @default "keep"
+   */
+  recovery?: "keep" | "continue";
+  limits?: {
+    /** Runs of one turn; over it the turn ends `failed` with `attempts_exhausted`. @default 3 */
+    maxAttempts?: number;
+    /** Time from the start of a turn to its end, in ms; over it the turn ends `failed` with `work_exhausted`. @default 3_600_000 */
+    maxWorkMs?: number;
+    /** A model that sends nothing for so long, in ms, while no tool call is open, is taken as interrupted. Looked at every 30 s. @default 60_000 */
+    stallAfterMs?: number;
+  };
   /**
    * True in development and tests: a migration whose text changed after it was applied throws, instead of being reported.
    * @default false
@@ -22,4 +38,13 @@ export function flushOptionsOf({ flushEveryMs = DEFAULT_FLUSH.flushEveryMs }: Ch
   if (!Number.isFinite(flushEveryMs))
     throw new ChatError("configuration", `flushEveryMs is ${flushEveryMs}; give milliseconds from 50 to 5,000.`);
   return { ...DEFAULT_FLUSH, flushEveryMs: Math.min(5_000, Math.max(50, flushEveryMs)) };
+}
+
+/** The recovery settings of `options`. @throws {ChatError} `configuration` for one that is not a positive number */
+export function recoveryOptionsOf({ recovery = DEFAULT_RECOVERY.policy, limits = {} }: ChatOptions): RecoveryOptions {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(typeof value === "number" && value > 0))
+      throw new ChatError("configuration", `limits.${name} is ${String(value)}; give a number above 0.`);
+  }
+  return { ...DEFAULT_RECOVERY, ...limits, policy: recovery };
 }

@@ -7,6 +7,7 @@ import { readResult, type TurnResult } from "../stream/source.ts";
 import type { TurnLog } from "../stream/turn-log.ts";
 import type { TurnEvent } from "../turn/machine.ts";
 import type { Deps } from "./deps.ts";
+import { isStepOpen } from "./recovery.ts";
 import { turnFailure } from "./turn-failure.ts";
 
 export interface RunPorts {
@@ -28,6 +29,9 @@ export class Run {
   readonly #ports: RunPorts;
   readonly #deps: Deps;
   readonly #flushOptions: FlushOptions;
+  #lastChunkAt: number;
+  /** Ids of the calls whose tool may be running. */
+  readonly #openCalls = new Set<string>();
   #flushes = 0;
   #cancelTimer: (() => void) | null = null;
   #closeSource: () => void = () => {};
@@ -38,11 +42,23 @@ export class Run {
     this.#ports = ports;
     this.#deps = deps;
     this.#flushOptions = flushOptions;
-    this.#normaliser = new RunNormaliser({ messageId: turn.id, run: turn.run, onTransient: (chunk) => ports.sendTransient(chunk) });
+    this.#lastChunkAt = deps.now();
+    this.#normaliser = new RunNormaliser({
+      messageId: turn.id,
+      run: turn.run,
+      hasStarted: log.live.seq > 0,
+      isStepOpen: isStepOpen(log.live),
+      onTransient: (chunk) => ports.sendTransient(chunk),
+    });
   }
 
   get signal(): AbortSignal {
     return this.#abort.signal;
+  }
+
+  /** How long it has produced nothing, in ms. While a tool call is open its tool may be at work: that is no silence. */
+  silentMs(now: number): number {
+    return this.#openCalls.size > 0 ? 0 : now - this.#lastChunkAt;
   }
 
   /** Runs to the end of the result. Never rejects. */
@@ -69,6 +85,9 @@ export class Run {
   /** Takes one chunk of the result, or one that the app writes. Nothing happens once the run has ended. */
   take(chunk: Chunk): void {
     if (this.#hasEnded) return;
+    this.#lastChunkAt = this.#deps.now();
+    if (chunk.type === "tool-input-available") this.#openCalls.add(chunk.toolCallId);
+    else if (chunk.type.startsWith("tool-output-") && "toolCallId" in chunk) this.#openCalls.delete(chunk.toolCallId);
     for (const logged of this.#normaliser.push(chunk)) {
       this.log.push(logged);
       this.#flushOrWait(logged);

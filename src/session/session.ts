@@ -23,6 +23,7 @@ import { Committer, type Commit } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import { EndMarks } from "./end-marks.ts";
 import type { SessionHooks } from "./hooks.ts";
+import type { RecoveryOptions } from "./recovery.ts";
 import { viewOf } from "./settlement.ts";
 import { syncFrames } from "./sync.ts";
 import { Turns } from "./turns.ts";
@@ -35,6 +36,7 @@ export interface SessionPorts<Socket extends ServerSocket> {
   deps: Deps;
   schema: SchemaPlan;
   flush: FlushOptions;
+  recovery: RecoveryOptions;
   /** For the log of the server: never throws, and never reaches a client. */
   report(error: unknown): void;
 }
@@ -58,7 +60,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   #isRecovered = false;
 
   constructor(ports: SessionPorts<Socket>) {
-    const { db, hub, alarm, hooks, deps, flush, report } = ports;
+    const { db, hub, alarm, hooks, deps, flush, recovery, report } = ports;
     this.#ports = ports;
     this.#tables = createTables(db);
     this.#access = new Access({ tables: this.#tables, hooks, deps });
@@ -74,6 +76,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
       hooks,
       deps,
       flush,
+      recovery,
       onEnded: (commit, end) => this.#endMarks.add(commit, end),
       report,
     });

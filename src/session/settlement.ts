@@ -34,10 +34,10 @@ export function factsOf(turn: TurnRow, effect: Settle, now: number, run: Run | u
 }
 
 /** The last chunks of a turn: open parts end, open calls get an outcome, an interruption is said. */
-export function closing(live: LiveState, { outcome }: Settle): readonly Chunk[] {
+export function closing(live: LiveState, { outcome, error, hasNotice }: Settle): readonly Chunk[] {
   const chunks = closingChunks(live, CALL_OUTCOME[outcome]);
-  if (outcome !== "interrupted" || !hasOutput(live)) return chunks;
-  return [...chunks, { type: "data-notice", data: { kind: "interrupted", text: "The answer was interrupted when the server restarted." } }];
+  if (!hasNotice || !hasOutput(live)) return chunks;
+  return [...chunks, { type: "data-notice", data: { kind: outcome, text: error?.message ?? "" } }];
 }
 
 const CALL_OUTCOME: Record<Settle["outcome"], string> = {

@@ -2,11 +2,13 @@
 import type { ModelMessage, UIMessage, UIMessageChunk } from "ai";
 import { toModelMessages } from "../history/model-view.ts";
 import { readBranch } from "../history/page.ts";
+import type { Message } from "../protocol/messages.ts";
 import type { Principal } from "../protocol/principal.ts";
 import type { MessageTable } from "../storage/message-table.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import { checkChunk } from "../stream/chunk-check.ts";
 import type { Run } from "./run.ts";
+import { hasOutput } from "./settlement.ts";
 
 /**
  * One turn, as the app's `onTurn` sees it: a user message that waits for a reply.
@@ -25,6 +27,8 @@ export interface Turn<Body = unknown> {
   readonly principal: Principal;
   /** Runs of this turn so far, this one included: from 1, counted and stored before the run. */
   readonly attempt: number;
+  /** Present when an earlier run of this turn was interrupted; what it left is in {@link modelMessages}. */
+  readonly resume?: { kind: "recovery" };
   /** Aborts when the turn is stopped. Give it to the model and to tools. */
   readonly signal: AbortSignal;
   /** The conversation up to and including {@link message}, oldest first, in the form that `streamText` takes. */
@@ -39,6 +43,9 @@ export interface Turn<Body = unknown> {
 /** The turn as its app sees it, for one run. */
 export function createTurn(turn: TurnRow, run: Run, messages: MessageTable): Turn {
   const { id, messageId, input, principal, attempt } = turn;
+  const { live } = run.log;
+  /** What earlier runs of this turn have left in its message. */
+  const earlier: Message[] = hasOutput(live) ? [{ ...live.message, parent: messageId, createdAt: turn.createdAt }] : [];
   return {
     id,
     message: { id: messageId, role: "user", parts: input.parts },
@@ -46,7 +53,8 @@ export function createTurn(turn: TurnRow, run: Run, messages: MessageTable): Tur
     principal,
     attempt,
     signal: run.signal,
-    modelMessages: () => toModelMessages(readBranch(messages, messageId)),
+    ...(attempt > 1 ? { resume: { kind: "recovery" } } : {}),
+    modelMessages: () => toModelMessages([...readBranch(messages, messageId), ...earlier]),
     write: (chunk) => run.take(checkChunk(chunk)),
   };
 }

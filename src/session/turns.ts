@@ -1,7 +1,7 @@
 // The turns of one thread: takes them in, runs one at a time in the order of acceptance, and settles each one once.
 // Storage says which turn is running; the run in memory only works on it. A stored running turn without a run is an orphan.
 import type { Principal } from "../protocol/principal.ts";
-import { ChatError } from "../errors.ts";
+import { ChatError, type ErrorBody } from "../errors.ts";
 import type { CommandResult, SendCommand, TurnEnd } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { LiveState, Message, QueueItem } from "../protocol/messages.ts";
@@ -11,16 +11,20 @@ import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { FlushOptions } from "../stream/flush-policy.ts";
 import { TurnLog } from "../stream/turn-log.ts";
-import { transition, type TurnEvent } from "../turn/machine.ts";
+import { transition, WORK_EXHAUSTED, type Interruption, type TurnEvent } from "../turn/machine.ts";
 import type { Commit, Committer } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import type { SessionHooks } from "./hooks.ts";
+import { queueItems, queueLength, refuseKnownIds } from "./queue.ts";
+import { discardChunks, hasOverworked, interruptionOf, type RecoveryOptions } from "./recovery.ts";
 import { Run } from "./run.ts";
 import { closing, factsOf, hasOutput, viewOf, type Settle } from "./settlement.ts";
 import { createTurn } from "./turn-context.ts";
 
 /** The lease: an alarm this far ahead finds a turn whose process died. It must fire, not be pushed ahead, to keep an object alive. */
 export const LEASE_MS = 30_000;
+
+const NOT_STORABLE: ErrorBody = { code: "internal", message: "The answer could not be stored whole.", retryable: true };
 
 export interface TurnsPorts {
   db: Database;
@@ -30,6 +34,7 @@ export interface TurnsPorts {
   hooks: SessionHooks;
   deps: Deps;
   flush: FlushOptions;
+  recovery: RecoveryOptions;
   /** A turn has ended, in this commit. */
   onEnded(commit: Commit, end: TurnEnd): void;
   report(error: unknown): void;
@@ -62,7 +67,7 @@ export class Turns {
     const { tables, deps } = this.#ports;
     const line = tables.turns.list();
     if (line.length > LIMITS.maxQueue) throw new ChatError("queue_full", `At most ${LIMITS.maxQueue} messages can wait for their turn.`);
-    this.#refuseKnownIds(command, line);
+    refuseKnownIds(tables, command, line);
     const now = deps.now();
     const starts = line.length === 0;
     const turn: Omit<TurnRow, "ord"> = {
@@ -101,41 +106,48 @@ export class Turns {
     return { turnId };
   }
 
-  /** Ends a stored running turn that this incarnation does not run. Cheap when there is none. */
-  recover(event: TurnEvent = { type: "orphan" }): void {
-    const { tables, committer, report } = this.#ports;
+  /** Recovers a stored running turn that this incarnation does not run. Cheap when there is none. */
+  recover(): void {
+    const turn = this.#orphan();
+    if (turn) this.#endOrphan(turn, (log) => ({ type: "orphan", run: this.#interruption(turn, log) }));
+  }
+
+  /** The lease alarm fired: sets it again for a turn that this incarnation runs and that works; recovers or ends any other. */
+  renewLease(): void {
+    const { tables, committer, deps, recovery } = this.#ports;
+    this.recover();
     const turn = tables.turns.running();
-    if (!turn || this.#active?.turn.id === turn.id) return;
+    const active = this.#active;
+    const now = deps.now();
+    if (turn?.dueAt == null || turn.dueAt > now || !active) return;
+    if (hasOverworked(turn, active.run.log.live.seq, recovery, now)) this.#endRun(active, { type: "fail", error: WORK_EXHAUSTED });
+    else if (active.run.silentMs(now) >= recovery.stallAfterMs) {
+      this.#endRun(active, { type: "stall", run: this.#interruption(turn, active.run.log) });
+    } else committer.run(() => tables.turns.setDue(turn.ord, now + LEASE_MS));
+  }
+
+  #orphan(): TurnRow | undefined {
+    const turn = this.#ports.tables.turns.running();
+    return turn && this.#active?.turn.id !== turn.id ? turn : undefined;
+  }
+
+  #endOrphan(turn: TurnRow, eventOf: (log: TurnLog) => TurnEvent): void {
+    const { tables, committer, report } = this.#ports;
     try {
-      committer.run((commit) => this.#apply(commit, turn, event));
+      committer.run((commit) => this.#apply(commit, turn, eventOf(TurnLog.restore(tables.log, turn))));
     } catch (error) {
       report(error);
       // What is stored of it cannot be made a reply: the turn ends without one, so that the thread goes on.
       committer.run((commit) => {
         tables.log.clear();
-        this.#apply(commit, turn, event);
+        this.#apply(commit, turn, { type: "fail", error: NOT_STORABLE });
       });
     }
   }
 
-  /** The lease alarm fired: sets it again for a turn that this incarnation runs, ends an orphan. */
-  renewLease(): void {
-    const { tables, committer, deps } = this.#ports;
-    this.recover();
-    const turn = tables.turns.running();
-    const now = deps.now();
-    if (turn?.dueAt != null && turn.dueAt <= now) committer.run(() => tables.turns.setDue(turn.ord, now + LEASE_MS));
-  }
-
-  #refuseKnownIds({ id, messageId }: SendCommand, line: readonly TurnRow[]): void {
-    const { messages, commands } = this.#ports.tables;
-    const isTaken =
-      id === messageId ||
-      messages.has(id) ||
-      messages.has(messageId) ||
-      commands.find(messageId) !== undefined ||
-      line.some((turn) => turn.messageId === messageId || turn.messageId === id);
-    if (isTaken) throw new ChatError("id_reused", "A message with this id exists already. Use new ids for a new message.");
+  #interruption(turn: TurnRow, log: TurnLog): Interruption {
+    const { recovery, deps } = this.#ports;
+    return interruptionOf(turn, log.produced, recovery, deps.now());
   }
 
   #apply(commit: Commit, turn: TurnRow, event: TurnEvent): void {
@@ -147,6 +159,9 @@ export class Turns {
           break;
         case "settle":
           this.#settle(commit, turn, effect);
+          break;
+        case "rerun":
+          this.#rerun(commit, turn);
           break;
         case "abort":
           this.#abortAfter(commit, turn);
@@ -205,21 +220,31 @@ export class Turns {
 
   /** The queue as clients see it. */
   queue(): QueueItem[] {
-    return this.#ports.tables.turns
-      .list()
-      .filter(({ state }) => state === "queued")
-      .map((turn) => ({
-        turnId: turn.id,
-        messageId: turn.messageId,
-        parts: turn.input.parts,
-        author: turn.principal.id,
-        createdAt: turn.createdAt,
-      }));
+    return queueItems(this.#ports.tables.turns.list());
   }
 
-  #launch(turn: TurnRow): void {
+  /** The log is made ready for another run of the same turn, which is counted before it begins. */
+  #rerun(commit: Commit, turn: TurnRow): void {
+    const { tables, deps } = this.#ports;
+    const active = this.#active?.turn.id === turn.id ? this.#active : null;
+    const log = active?.run.log ?? TurnLog.restore(tables.log, turn);
+    for (const chunk of discardChunks(log.produced)) log.push(chunk);
+    const written = log.write();
+    const change = { attempt: turn.attempt + 1, startedAt: turn.startedAt ?? deps.now(), dueAt: deps.now() + LEASE_MS };
+    tables.turns.start(turn.ord, change);
+    const next = { ...turn, ...change };
+    const { rev } = commit.session;
+    commit.broadcast({ type: "delta", from: rev, to: rev, turn: viewOf(next) });
+    if (written) commit.broadcast({ type: "chunks", turnId: turn.id, from: written.from, items: written.items });
+    commit.after(() => {
+      active?.run.detach();
+      if (written) log.commit(written);
+      this.#launch(next, log);
+    });
+  }
+
+  #launch(turn: TurnRow, log: TurnLog = new TurnLog(this.#ports.tables.log, turn)): void {
     const { db, tables, hub, hooks, deps, flush, report } = this.#ports;
-    const log = new TurnLog(tables.log, turn);
     const run: Run = new Run(
       log,
       { id: turn.id, run: turn.attempt },
@@ -232,28 +257,31 @@ export class Turns {
         },
         isWatched: () => hub.count > 0,
         sendTransient: (chunk) => hub.broadcast({ type: "event", event: chunk.type, ...("data" in chunk ? { data: chunk.data } : {}) }),
-        onEnd: (event) => this.#endRun(turn, run, event),
+        onEnd: (event) => this.#endRun(active, event),
         report,
       },
       deps,
       flush,
     );
-    this.#active = { turn, run };
+    const active: Active = { turn, run };
+    this.#active = active;
     // The microtask lets the ack of the command leave before the app's code runs.
     void Promise.resolve().then(() => run.consume(() => hooks.onTurn(createTurn(turn, run, tables.messages))));
   }
 
-  #endRun(turn: TurnRow, run: Run, event: TurnEvent): void {
-    if (this.#active?.run !== run) return;
+  #endRun(active: Active, event: TurnEvent): void {
+    if (this.#active !== active) return;
+    const { turn, run } = active;
     try {
       this.#ports.committer.run((commit) => this.#apply(commit, turn, event));
     } catch (error) {
-      // Storage refused the end. The turn stays stored as running; its lease alarm ends it as an orphan.
+      // The end could not be stored, for example because of what is pending: it is tried again with what is stored already.
+      // When that fails too, the turn stays stored as running, and its lease alarm finds it.
       this.#active = null;
       run.detach();
       run.abort();
       this.#ports.report(error);
-      this.recover({ type: "fail", error: { code: "internal", message: "The answer could not be stored whole.", retryable: true } });
+      this.#endOrphan(turn, () => ({ type: "fail", error: NOT_STORABLE }));
     }
   }
 
@@ -307,9 +335,4 @@ export class Turns {
     const next = tables.turns.first();
     if (next) this.#apply(commit, next, { type: "start" });
   }
-}
-
-/** Characters of the waiting messages as JSON. */
-function queueLength(line: readonly Pick<TurnRow, "state" | "input">[]): number {
-  return line.reduce((sum, { state, input }) => (state === "queued" ? sum + JSON.stringify(input).length : sum), 0);
 }

@@ -42,6 +42,14 @@ export class LogTable {
     return { n, bytes };
   }
 
+  /** The end of the stored log, for one that goes on after its process died. */
+  tail(): LogTail {
+    const row = this.#db.first<{ n: number; bytes: number }>(
+      "SELECT n, length(CAST(body AS BLOB)) AS bytes FROM cc_log ORDER BY n DESC LIMIT 1",
+    );
+    return row ?? { n: 0, bytes: 0 };
+  }
+
   /** Every stored chunk from `seq` on, in order, each with its seq. */
   readFrom(seq: number): { seq: number; chunk: Chunk }[] {
     const rows = this.#db.all<{ first_seq: number | null; body: string }>(

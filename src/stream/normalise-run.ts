@@ -7,6 +7,13 @@ export interface NormaliseRunOptions {
   messageId: string;
   /** Number of the run in its turn, from 1. Only run 1 begins the log with `start`. */
   run: number;
+  /**
+   * True when the log holds chunks of an earlier run already, `start` among them.
+   * @default run > 1
+   */
+  hasStarted?: boolean;
+  /** True when the log ends in an empty step, which is this run's first then. */
+  isStepOpen?: boolean;
   /** Gets each transient data chunk, in order with what `push` returns. Such a chunk is not logged and has no seq. */
   onTransient?: (chunk: Chunk) => void;
 }
@@ -50,7 +57,8 @@ export class RunNormaliser {
 
   constructor(options: NormaliseRunOptions) {
     this.#options = options;
-    this.#hasStarted = options.run > 1;
+    this.#hasStarted = options.hasStarted ?? options.run > 1;
+    this.#hasStep = this.#isStepEmpty = options.isStepOpen === true;
   }
 
   /** How the run ended so far. */

@@ -39,10 +39,10 @@ export class TurnLog {
   /** The log of a turn as storage has it, for a turn whose run is gone. */
   static restore(table: LogTable, turn: { id: string }): TurnLog {
     const log = new TurnLog(table, turn);
-    log.#live = foldChunks(
-      log.#live,
-      table.readFrom(1).map(({ chunk }) => chunk),
-    );
+    const chunks = table.readFrom(1).map(({ chunk }) => chunk);
+    log.#live = foldChunks(log.#live, chunks);
+    log.#tail = table.tail();
+    log.#totalBytes = JSON.stringify(chunks).length;
     return log;
   }
 
@@ -73,6 +73,11 @@ export class TurnLog {
     else this.#pending.push(chunk);
     this.#pendingBytes += bytes;
     this.#totalBytes += bytes;
+  }
+
+  /** The live state with what is pending: what the run has produced, stored or not. */
+  get produced(): LiveState {
+    return foldChunks(this.#live, this.#pending);
   }
 
   /** Stores what is pending, inside the caller's transaction; null when nothing is. Memory changes only at {@link commit}. */

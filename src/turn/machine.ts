@@ -6,6 +6,23 @@ import type { Outcome } from "../protocol/messages.ts";
 /** States of a turn. The last five are terminal. */
 export type TurnState = "queued" | "running" | "completed" | "stopped" | "failed" | "interrupted" | "cancelled";
 
+/** What to do with a reply that was interrupted after it had shown something: keep what there is, or go on in it. */
+export type RecoveryPolicy = "keep" | "continue";
+
+/** What is known of a run that will not come to its end. */
+export interface Interruption {
+  policy: RecoveryPolicy;
+  /** Attempts so far, the interrupted one included. */
+  attempt: number;
+  maxAttempts: number;
+  /** Characters of text and reasoning that the run has shown. */
+  shown: number;
+  /** The run has started a tool call: whatever it did outside cannot be taken back. */
+  hasCalls: boolean;
+  /** The turn has worked longer, or produced more, than a turn may. */
+  isOverWork: boolean;
+}
+
 /** What can happen to a turn. */
 export type TurnEvent =
   /** It is first in line and nothing runs. */
@@ -19,16 +36,18 @@ export type TurnEvent =
   /** Someone asked to take it back. */
   | { type: "cancel" }
   /** It is stored as running, but no run of this incarnation holds it: the process died. */
-  | { type: "orphan" };
+  | { type: "orphan"; run: Interruption }
+  /** Its run has produced nothing for too long. */
+  | { type: "stall"; run: Interruption };
 
 /** What the caller does, in this order, in one storage transaction where storage is meant. */
 export type TurnEffect =
   /** Store the user message, move the head to it, count the attempt, call `onTurn` after the commit. */
   | { type: "begin" }
-  /** Fold, store the reply with these facts, drop log and turn. */
-  | { type: "settle"; outcome: Outcome; error?: ErrorBody; finishReason?: string }
-  /** Append the notice part before the fold. */
-  | { type: "notice"; kind: "interrupted" }
+  /** Fold, store the reply with these facts, drop log and turn. A notice becomes the last part of a reply. */
+  | { type: "settle"; outcome: Outcome; error?: ErrorBody; finishReason?: string; hasNotice?: boolean }
+  /** Discard what the interrupted run left unfinished, count the attempt, call `onTurn` again after the commit. */
+  | { type: "rerun" }
   /** Abort the run's signal after the commit. */
   | { type: "abort" }
   /** Take it out of the queue; its message never enters history. */
@@ -41,13 +60,10 @@ export interface Transition {
   effects: readonly TurnEffect[];
 }
 
-const NONE: readonly TurnEffect[] = [];
+/** A run that has shown less than this, and called no tool, is repeated: what a person saw of it is little. */
+export const REPEATABLE_LENGTH = 200;
 
-const INTERRUPTED: ErrorBody = {
-  code: "interrupted",
-  message: "The server was restarted while it was answering. What had arrived is kept.",
-  retryable: true,
-};
+const NONE: readonly TurnEffect[] = [];
 
 /** The next state and what to do. An event that means nothing in a state changes nothing. */
 export function transition(state: TurnState, event: TurnEvent): Transition {
@@ -85,16 +101,46 @@ function fromRunning(event: TurnEvent): Transition {
     case "stop":
       return { state: "stopped", effects: [{ type: "settle", outcome: "stopped" }, { type: "abort" }] };
     case "orphan":
-      return {
-        state: "interrupted",
-        effects: [
-          { type: "notice", kind: "interrupted" },
-          { type: "settle", outcome: "interrupted", error: INTERRUPTED },
-        ],
-      };
+    case "stall":
+      return fromInterruption(event.type, event.run);
     case "cancel":
       return { state: "running", effects: [{ type: "refuse", code: "already_started" }] };
     default:
       return { state: "running", effects: NONE };
   }
 }
+
+/** Repeated when next to nothing was shown, else by the policy; never more often or longer than the caps allow. */
+function fromInterruption(cause: "orphan" | "stall", run: Interruption): Transition {
+  const abort: TurnEffect[] = cause === "stall" ? [{ type: "abort" }] : [];
+  const isRepeatable = !run.hasCalls && run.shown < REPEATABLE_LENGTH;
+  if (!isRepeatable && run.policy === "keep") {
+    return {
+      state: "interrupted",
+      effects: [{ type: "settle", outcome: "interrupted", error: INTERRUPTED[cause], hasNotice: true }, ...abort],
+    };
+  }
+  if (run.isOverWork) return { state: "failed", effects: [{ type: "settle", outcome: "failed", error: WORK_EXHAUSTED }, ...abort] };
+  if (run.attempt >= run.maxAttempts) {
+    return { state: "failed", effects: [{ type: "settle", outcome: "failed", error: ATTEMPTS_EXHAUSTED }, ...abort] };
+  }
+  return { state: "running", effects: [...abort, { type: "rerun" }] };
+}
+
+const INTERRUPTED: Record<"orphan" | "stall", ErrorBody> = {
+  orphan: {
+    code: "interrupted",
+    message: "The server was restarted while it was answering. What had arrived is kept.",
+    retryable: true,
+  },
+  stall: { code: "interrupted", message: "The model stopped answering. What had arrived is kept.", retryable: true },
+};
+
+const ATTEMPTS_EXHAUSTED: ErrorBody = {
+  code: "attempts_exhausted",
+  message: "The answer was interrupted again and again, and was given up.",
+  retryable: true,
+};
+
+/** Ends a turn that works longer, or produces more, than a turn may. */
+export const WORK_EXHAUSTED: ErrorBody = { code: "work_exhausted", message: "The answer took too long and was given up.", retryable: true };

@@ -159,7 +159,7 @@ describe("the queue", () => {
     const { threadId, socket } = await openThread();
     const ran = await socket.send("one");
     const waited = await socket.send("two");
-    await play(threadId, (run) => run.text("So far"));
+    await play(threadId, (run) => run.text("So far ".repeat(40)));
     await socket.next("chunks");
     await evict(threadId);
     const next = await socket.send("three");

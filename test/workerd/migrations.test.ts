@@ -6,7 +6,7 @@ import type { Migration } from "../../src/entries/index.ts";
 import { newId } from "../../src/protocol/ids.ts";
 import { askTicket, getTicket, TestSocket } from "./support/client.ts";
 import { failingAfter } from "./support/meter.ts";
-import { BLANK, dumpOf, evict, query, reply, stubOf, traceOf } from "./support/objects.ts";
+import { BLANK, dumpOf, evict, play, query, reply, stubOf, traceOf } from "./support/objects.ts";
 import { firstSend } from "./support/threads.ts";
 import { Puppet } from "./worker.ts";
 
@@ -117,6 +117,8 @@ describe("a rollback", () => {
   it("in the middle of a turn leaves the turn and a later alarm, and newer code ends it", async () => {
     const { threadId, socket } = await sleepingThread();
     await socket.send("Again");
+    await play(threadId, (run) => run.text("So far ".repeat(40)));
+    await socket.until(({ texts }) => texts.filter((text) => text.includes('"text-end"')).length === 2);
     await query(threadId, "INSERT INTO cc_migration VALUES ('chatcell', 99, 'newer', 'x', 1, 0)");
     const before = await dumpOf(threadId);
     await evict(threadId);

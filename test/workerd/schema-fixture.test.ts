@@ -57,7 +57,11 @@ describe.each(FIXTURES.map((fixture, index) => [index + 1, fixture] as const))("
       ["turn-0004", "interrupted"],
       ["message-0005", undefined],
     ]);
-    expect(snapshot!.messages[1]!.parts).toMatchObject([{ type: "step-start" }, { text: "Once upon a time" }, { type: "data-notice" }]);
+    expect(snapshot!.messages[1]!.parts).toMatchObject([
+      { type: "step-start" },
+      { text: `Once ${"upon a time, ".repeat(20)}` },
+      { type: "data-notice" },
+    ]);
     const long = await pageBefore(socket, "message-0004");
     expect(long.map(({ id }) => id)).toEqual(["turn-0003"]);
     expect(long[0]!.parts.at(-1)).toEqual({ type: "text", text: LONG_TEXT, state: "done" });

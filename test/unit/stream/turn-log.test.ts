@@ -7,6 +7,7 @@ const TURN = { id: "the-turn", messageId: "the-question" };
 
 const table = {
   append: () => ({ n: 1, bytes: 1 }),
+  tail: () => ({ n: 1, bytes: 1 }),
   readFrom: () => [{ chunk: { type: "start-step" } }],
 } as unknown as LogTable;
 

@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { transition, type TurnEffect, type TurnEvent, type TurnState } from "../../../src/turn/machine.ts";
+import {
+  REPEATABLE_LENGTH,
+  transition,
+  type Interruption,
+  type TurnEffect,
+  type TurnEvent,
+  type TurnState,
+} from "../../../src/turn/machine.ts";
 
 /** One cell: the next state and the types of its effects. */
 type Cell = [TurnState, ...TurnEffect["type"][]];
@@ -21,6 +28,7 @@ const terminal = (state: TurnState): Record<TurnEvent["type"], Cell> => ({
   stop: STAY[state],
   cancel: STAY[state],
   orphan: STAY[state],
+  stall: STAY[state],
 });
 
 /** The table of docs/STATE.md §1, in full: a new state or event does not compile before it has its cells. */
@@ -32,6 +40,7 @@ const TABLE: Record<TurnState, Record<TurnEvent["type"], Cell>> = {
     stop: ["cancelled", "drop"],
     cancel: ["cancelled", "drop"],
     orphan: STAY.queued,
+    stall: STAY.queued,
   },
   running: {
     start: STAY.running,
@@ -39,7 +48,8 @@ const TABLE: Record<TurnState, Record<TurnEvent["type"], Cell>> = {
     fail: ["failed", "settle", "abort"],
     stop: ["stopped", "settle", "abort"],
     cancel: ["running", "refuse"],
-    orphan: ["interrupted", "notice", "settle"],
+    orphan: ["interrupted", "settle"],
+    stall: ["interrupted", "settle", "abort"],
   },
   completed: terminal("completed"),
   stopped: terminal("stopped"),
@@ -48,13 +58,19 @@ const TABLE: Record<TurnState, Record<TurnEvent["type"], Cell>> = {
   cancelled: terminal("cancelled"),
 };
 
+/** A run that has shown much, under the default policy, unless said otherwise. */
+function interrupted(change: Partial<Interruption> = {}): Interruption {
+  return { policy: "keep", attempt: 1, maxAttempts: 3, shown: 1_000, hasCalls: false, isOverWork: false, ...change };
+}
+
 const EVENTS: Record<TurnEvent["type"], TurnEvent> = {
   start: { type: "start" },
   finish: { type: "finish", finishReason: "stop" },
   fail: { type: "fail", error: { code: "model_error", message: "no", retryable: true } },
   stop: { type: "stop" },
   cancel: { type: "cancel" },
-  orphan: { type: "orphan" },
+  orphan: { type: "orphan", run: interrupted() },
+  stall: { type: "stall", run: interrupted() },
 };
 
 describe("the turn machine", () => {
@@ -77,9 +93,27 @@ describe("the turn machine", () => {
   it("carries the error and the finish reason into the settlement", () => {
     expect(transition("running", EVENTS.fail).effects[0]).toMatchObject({ outcome: "failed", error: { code: "model_error" } });
     expect(transition("running", EVENTS.finish).effects[0]).toMatchObject({ outcome: "completed", finishReason: "stop" });
-    expect(transition("running", EVENTS.orphan).effects[1]).toMatchObject({
-      outcome: "interrupted",
-      error: { code: "interrupted", retryable: true },
-    });
+    const [settle] = transition("running", EVENTS.orphan).effects;
+    expect(settle).toMatchObject({ outcome: "interrupted", hasNotice: true, error: { code: "interrupted", retryable: true } });
+  });
+
+  const cases: [string, Partial<Interruption>, Cell, string?][] = [
+    ["has shown next to nothing is repeated", { shown: REPEATABLE_LENGTH - 1 }, ["running", "rerun"]],
+    ["has shown just enough is kept", { shown: REPEATABLE_LENGTH }, ["interrupted", "settle"]],
+    ["has called a tool is kept, however little it has shown", { shown: 0, hasCalls: true }, ["interrupted", "settle"]],
+    ["may go on goes on", { policy: "continue" }, ["running", "rerun"]],
+    ["may go on goes on after a tool call", { policy: "continue", hasCalls: true }, ["running", "rerun"]],
+    ["showed nothing for the last time fails", { shown: 0, attempt: 3 }, ["failed", "settle"], "attempts_exhausted"],
+    ["may go on but has no attempt left fails", { policy: "continue", attempt: 3 }, ["failed", "settle"], "attempts_exhausted"],
+    ["has worked too much fails in place of a repeat", { shown: 0, isOverWork: true }, ["failed", "settle"], "work_exhausted"],
+    ["has worked too much is still kept", { isOverWork: true, attempt: 3 }, ["interrupted", "settle"]],
+  ];
+  it.each(cases)("a run that %s", (_name, change, cell, code) => {
+    const { state, effects } = transition("running", { type: "orphan", run: interrupted(change) });
+    expect([state, ...effects.map(({ type }) => type)]).toEqual(cell);
+    if (code) expect(effects[0]).toMatchObject({ error: { code } });
+    const stalled = transition("running", { type: "stall", run: interrupted(change) });
+    expect([stalled.state, ...stalled.effects.map(({ type }) => type).filter((type) => type !== "abort")]).toEqual(cell);
+    expect(stalled.effects.some(({ type }) => type === "abort")).toBe(true);
   });
 });
