@@ -47,7 +47,10 @@ const DEFAULT_WORDS_PER_SECOND = 25;
  *
  * @throws {ChatError} configuration: when an option is out of range.
  * @example
- * const result = streamText({ model: createDemoModel(), messages: await turn.modelMessages(), abortSignal: turn.signal });
+ * import { streamText } from "ai";
+ * import { createDemoModel } from "chatcell/demo";
+ *
+ * const { textStream } = streamText({ model: createDemoModel({ wordsPerSecond: Infinity }), prompt: "count to 3" });
  */
 export function createDemoModel(options: DemoModelOptions = {}): DemoModel {
   const { wordsPerSecond = DEFAULT_WORDS_PER_SECOND, seed = 0, modelId = "chatcell-demo" } = options;

@@ -10,7 +10,7 @@ export type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
 export type { Authenticate, AuthenticateContext, Authenticator, IssuedIdentity } from "../auth/authenticate.ts";
 export type { VerifyToken } from "../auth/bearer.ts";
 export type { Secret, Signer } from "../auth/secret.ts";
-export type { CommandAnswer, CommandRequest, PageAnswer, PageRequest } from "../auth/rpc.ts";
+export type { CommandAnswer, CommandRequest, PageRequest } from "../auth/rpc.ts";
 export type { ErrorBody, ErrorCode } from "../errors.ts";
 export type { Command, CommandResult, AckFrame, CancelCommand, Role, SendCommand, StopCommand } from "../protocol/frames.ts";
 export type { Chunk, Message, Outcome, Part, TurnFacts, Usage } from "../protocol/messages.ts";

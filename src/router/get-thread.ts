@@ -1,5 +1,5 @@
 // A thread for the app's own server code: cron jobs, webhooks, other objects. The same commands through the same door.
-import { isSystem } from "../auth/rpc.ts";
+import { isSystem, type PageAnswer } from "../auth/rpc.ts";
 import { ChatError } from "../errors.ts";
 import type { AckFrame } from "../protocol/frames.ts";
 import { newId } from "../protocol/ids.ts";
@@ -79,7 +79,8 @@ export function getThread(
     stop: async (turnId) => void (await command({ type: "stop", id: newId(), ...(turnId !== undefined ? { turnId } : {}) })),
     cancel: async (turnId) => void (await command({ type: "cancel", id: newId(), turnId })),
     messages: async ({ before } = {}) => {
-      const answer = await stubOf(namespace, tenant, threadId).page({ principal, ...(before !== undefined ? { before } : {}) });
+      const request = { principal, ...(before !== undefined ? { before } : {}) };
+      const answer = JSON.parse(await stubOf(namespace, tenant, threadId).page(request)) as PageAnswer;
       if (!answer.ok) throw toChatError(answer.error);
       return { messages: answer.messages, hasEarlier: answer.hasEarlier };
     },

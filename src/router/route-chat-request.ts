@@ -21,6 +21,13 @@ const SYSTEM_DEPS: RouterDeps = { now: () => Date.now(), newId };
  * `{ error }` with a status.
  *
  * @example
+ * import { anonymous, routeChatRequest, type ChatNamespace } from "chatcell";
+ *
+ * interface Env {
+ *   CHAT: ChatNamespace;
+ *   CHATCELL_SECRET: string;
+ * }
+ *
  * export default {
  *   async fetch(request: Request, env: Env): Promise<Response> {
  *     const options = { namespace: env.CHAT, secret: env.CHATCELL_SECRET, authenticate: anonymous() };

@@ -3,7 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { z } from "zod";
 import type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
-import type { CommandAnswer, CommandRequest, PageAnswer, PageRequest } from "../auth/rpc.ts";
+import type { CommandAnswer, CommandRequest, PageRequest } from "../auth/rpc.ts";
 import { ticketOfUpgrade, tryReadTicket } from "../auth/ticket.ts";
 import { ChatError, ERRORS, toErrorBody } from "../errors.ts";
 import type { Command, Role } from "../protocol/frames.ts";
@@ -139,9 +139,9 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
     return this.#session.command(request);
   }
 
-  /** For `getThread`: reads a page of settled history. */
-  page(request: PageRequest): PageAnswer {
-    return this.#session.page(request);
+  /** For `getThread`: reads a page of settled history, as JSON text: the types of messages are too deep for those of RPC. */
+  page(request: PageRequest): string {
+    return JSON.stringify(this.#session.page(request));
   }
 
   /** Opens a socket for a ticket that this object let the Worker sign. Every other request is refused and changes nothing. */

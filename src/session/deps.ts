@@ -3,13 +3,13 @@ import { newId } from "../protocol/ids.ts";
 
 export interface Deps {
   /** Epoch ms. */
-  now(): number;
+  now: () => number;
   /** 128 random bits, url-safe. */
-  newId(): string;
+  newId: () => string;
   /** At least 0, under 1. */
-  random(): number;
+  random: () => number;
   /** Calls `fn` once after `ms`; the result cancels it. Lost with the object's memory. */
-  setTimer(ms: number, fn: () => void): () => void;
+  setTimer: (ms: number, fn: () => void) => () => void;
 }
 
 export const platformDeps: Deps = {

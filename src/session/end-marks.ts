@@ -19,7 +19,7 @@ export interface EndMarksPorts {
   deps: Deps;
   /** Without an `onTurnEnd` no mark is ever stored. */
   hooks: Pick<SessionHooks, "onTurnEnd">;
-  report(error: unknown): void;
+  report: (error: unknown) => void;
 }
 
 export class EndMarks {
@@ -70,7 +70,7 @@ export class EndMarks {
   async #work(): Promise<void> {
     try {
       // The ack and the start of the next turn come before the app's code.
-      await undefined;
+      await Promise.resolve();
       for (;;) {
         const mark = this.#ports.tables.session.read().endMarks[0];
         if (!mark) return;

@@ -18,7 +18,7 @@ export interface RunPorts {
   /** Called once, unless the run was ended from outside first. */
   onEnd(event: TurnEvent): void;
   /** For the log of the server; never for clients. */
-  report(error: unknown): void;
+  report: (error: unknown) => void;
 }
 
 export class Run {
@@ -69,8 +69,8 @@ export class Run {
         onError: (error) => this.#ports.report(error),
         onUsage: (usage) => (this.usage = usage),
       });
-      if (this.#hasEnded) return void reader.cancel();
-      this.#closeSource = () => void reader.cancel();
+      if (this.#hasEnded) return reader.cancel();
+      this.#closeSource = () => reader.cancel();
       for await (const chunk of reader) {
         if (this.#hasEnded) return;
         this.take(chunk);

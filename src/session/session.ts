@@ -38,7 +38,7 @@ export interface SessionPorts<Socket extends ServerSocket> {
   flush: FlushOptions;
   recovery: RecoveryOptions;
   /** For the log of the server: never throws, and never reaches a client. */
-  report(error: unknown): void;
+  report: (error: unknown) => void;
 }
 
 /** A failing alarm tries again after this, and twice as long each time, up to the cap. */

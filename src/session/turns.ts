@@ -37,7 +37,7 @@ export interface TurnsPorts {
   recovery: RecoveryOptions;
   /** A turn has ended, in this commit. */
   onEnded(commit: Commit, end: TurnEnd): void;
-  report(error: unknown): void;
+  report: (error: unknown) => void;
 }
 
 interface Active {

@@ -65,11 +65,14 @@ export class SocketHub<Socket extends ServerSocket = ServerSocket> {
   /** Sends frames to every connection, stringified once. One whose principal may not have them is closed and gets nothing. */
   broadcast(...frames: ServerFrame[]): void {
     if (frames.length === 0) return;
-    let texts: string[] | undefined;
-    for (const connection of this.connections()) {
+    const connections = this.connections().filter((connection) => {
       const refusal = this.refusalOf(connection.principal);
       if (refusal) connection.close(refusal);
-      else for (const text of (texts ??= frames.map((frame) => JSON.stringify(frame)))) connection.deliver(text);
+      return !refusal;
+    });
+    if (connections.length === 0) return;
+    for (const text of frames.map((frame) => JSON.stringify(frame))) {
+      for (const connection of connections) connection.deliver(text);
     }
   }
 }

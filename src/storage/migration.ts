@@ -7,6 +7,8 @@ export type MigrationScope = "chatcell" | "app";
 /**
  * One step of a schema, forward only. Once a thread somewhere has run it, its text must never change: add another one.
  * @example
+ * import type { Migration } from "chatcell";
+ *
  * const step: Migration = { id: 1, name: "tasks", sql: "CREATE TABLE tasks (id TEXT PRIMARY KEY, title TEXT) WITHOUT ROWID" };
  */
 export interface Migration {
