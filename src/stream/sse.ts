@@ -96,11 +96,13 @@ export class SseDecoder implements Intake {
 
   /** @throws {ChatError} model_error when the body was cut: inside an event, or before the stream said that it is over. */
   end(out: Chunk[]): void {
+    this.#done = true;
+    // What is cut after the stream has said that it is over is at most its [DONE].
+    if (this.#hasEnd) return;
     const line = this.#line.view();
     if (line.length > 0 && "data: ".startsWith(this.#text.decode(line))) throw cutOff();
     this.#takeLine(line);
     this.#dispatch(out, cutOff);
-    this.#done = true;
     if (!this.#hasEnd) throw new ChatError("model_error", "The turn's stream broke off: neither a finish chunk nor [DONE] came.");
   }
 

@@ -13,6 +13,7 @@ import {
   type Role,
   type Turn,
   type TurnEndEvent,
+  type TurnResult,
 } from "../../src/entries/index.ts";
 
 export interface Env {
@@ -40,6 +41,8 @@ export class Puppet extends ChatSessionObject<Env> {
   static override readonly migrations = [{ id: 1, name: "notes", sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)" }];
 
   plays: Play[] = [];
+  /** What `onTurn` does in the next turns, one each, in place of a play. */
+  answers: ((turn: Turn) => TurnResult | Promise<TurnResult>)[] = [];
   ends: TurnEndEvent[] = [];
   connects: Connection[] = [];
   disconnects: string[] = [];
@@ -60,7 +63,9 @@ export class Puppet extends ChatSessionObject<Env> {
     return play ?? new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  override onTurn(turn: Turn): ReadableStream<UIMessageChunk> {
+  override onTurn(turn: Turn): TurnResult | Promise<TurnResult> {
+    const answer = this.answers.shift();
+    if (answer) return answer(turn);
     return new ReadableStream<UIMessageChunk>({
       start: (controller) => {
         const play: Play = {
