@@ -18,7 +18,8 @@ test("a server killed in mid-answer takes nothing back, and a message written me
   const { open } = await stage.visitor();
   const tab = await open();
   await tab.begin("count to 2000 at 40 words per second");
-  await tab.answerBeyond(100);
+  // So much that it is kept: a run that has shown less is repeated.
+  await tab.answerBeyond(220);
   await stage.example.kill();
   await expect.poll(() => tab.connection(), SOON).toMatch(/^Offline/);
   const seen = await tab.answer();
@@ -31,11 +32,28 @@ test("a server killed in mid-answer takes nothing back, and a message written me
   const [counted = "", ...notice] = answer!.split(/\n+/);
   expect(counted.startsWith(seen)).toBe(true);
   expect(countTo(2000).startsWith(counted)).toBe(true);
-  expect(notice).toEqual(["The answer was interrupted when the server restarted."]);
+  expect(notice).toEqual(["The server was restarted while it was answering. What had arrived is kept."]);
   expect(rest).toEqual(["say I waited", "I waited"]);
   await tab.write("say and on it goes");
   await expect.poll(async () => (await tab.said()).slice(4), SOON).toEqual(["say and on it goes", "and on it goes"]);
   await tab.untilQuiet();
+  const fresh = await open(tab.url);
+  await fresh.untilQuiet();
+  expect(await tab.history()).toBe(await fresh.history());
+});
+
+test("an answer that had hardly begun when the server was killed is given again, whole", async () => {
+  stage.expectErrors(NETWORK);
+  const { open } = await stage.visitor();
+  const tab = await open();
+  await tab.begin("count to 120 at 40 words per second");
+  await tab.answerBeyond(20);
+  await stage.example.kill();
+  await expect.poll(() => tab.connection(), SOON).toMatch(/^Offline/);
+  await stage.example.start();
+  await tab.untilLive();
+  await tab.untilQuiet();
+  expect((await tab.said()).slice(1)).toEqual([countTo(120)]);
   const fresh = await open(tab.url);
   await fresh.untilQuiet();
   expect(await tab.history()).toBe(await fresh.history());
