@@ -35,8 +35,8 @@ export const DEMO_COMMANDS: readonly DemoCommand[] = [
   { example: "continue", description: "Goes on with an answer that was cut off, at the exact place." },
   { example: "fail", description: "Fails before the first word." },
   { example: "fail after 12 words", description: "Writes so many words, then fails." },
-  { example: "stall", description: "Says nothing until it is stopped." },
-  { example: "stall after 12 words", description: "Writes so many words, then nothing until it is stopped." },
+  { example: "stall", description: "Says nothing: stop it, or watch it being given up." },
+  { example: "stall after 12 words", description: "Writes so many words, then nothing: stop it, or watch it being given up." },
   { example: "What is chatcell?", description: "Explains; ask also about hibernation, resume, two tabs or a killed server." },
   { example: "help", description: "Lists these commands." },
 ];

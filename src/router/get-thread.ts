@@ -1,4 +1,5 @@
 // A thread for the app's own server code: cron jobs, webhooks, other objects. The same commands through the same door.
+import { validatePrincipal } from "../auth/principal.ts";
 import { isSystem, type PageAnswer } from "../auth/rpc.ts";
 import { ChatError } from "../errors.ts";
 import type { AckFrame } from "../protocol/frames.ts";
@@ -6,6 +7,8 @@ import { newId } from "../protocol/ids.ts";
 import type { Message, Part } from "../protocol/messages.ts";
 import { requireNamespace, stubOf, type ChatNamespace } from "./namespace.ts";
 import { toChatError } from "./responses.ts";
+
+const THREAD_ID = /^[\w-]{1,64}$/;
 
 /** Which thread. */
 export interface ThreadAddress {
@@ -37,7 +40,10 @@ export interface ThreadHandle {
    * @throws {ChatError} what a client would get: `queue_full`, `id_reused`, `not_found`, `bad_frame`, …
    */
   send(input: string | Part[], options?: ThreadSendOptions): Promise<{ turnId: string; messageId: string; position: number }>;
-  /** Ends a turn, by default the one that runs; quiet when there is none. Keeps its partial reply. @throws {ChatError} `not_found` */
+  /**
+   * Ends a turn, by default the one that runs or is next in line; quiet when there is none. Keeps its partial reply.
+   * @throws {ChatError} `not_found` for an unknown turn or thread, `bad_frame` in a thread that has no message yet
+   */
   stop(turnId?: string): Promise<void>;
   /** Takes a queued turn back. @throws {ChatError} `already_started`, `not_found` */
   cancel(turnId: string): Promise<void>;
@@ -47,7 +53,7 @@ export interface ThreadHandle {
 
 /**
  * A thread by its address, for code that runs in the Worker and holds the binding.
- * @throws {ChatError} `configuration` for a missing binding or an `as` that is not a `system:` name
+ * @throws {ChatError} `configuration` for a missing binding, an `as` that is not a `system:` name, or an address or owner that cannot be
  * @example
  * import { getThread, type ChatNamespace } from "chatcell";
  *
@@ -64,6 +70,9 @@ export function getThread(
   requireNamespace(namespace);
   const principal = { id: as };
   if (!isSystem(principal)) throw new ChatError("configuration", '`as` must begin with "system:", for example "system:cron".');
+  if (!THREAD_ID.test(threadId)) throw new ChatError("configuration", "`threadId` must be 1 to 64 characters of A-Z a-z 0-9 _ -.");
+  // The same rules as for a principal that signs in: an address or an owner that nobody can have would be lost.
+  validatePrincipal({ id: create?.owner ?? "anyone", ...(tenant !== "" ? { tenant } : {}) });
   const command = async (frame: Record<string, unknown>): Promise<AckFrame> => {
     const request = { principal, tenant, threadId, command: frame, ...(create ? { create } : {}) };
     const answer = await stubOf(namespace, tenant, threadId).command(request);
@@ -71,7 +80,8 @@ export function getThread(
     return answer.ack;
   };
   return {
-    send: async (input, { id = newId(), messageId = `${id}-m`.slice(-64), body } = {}) => {
+    send: async (input, { id = newId(), messageId = `${id}-m`, body } = {}) => {
+      if (messageId.length > 64) throw new ChatError("bad_request", "An `id` of more than 62 characters needs a `messageId` of its own.");
       const parts = typeof input === "string" ? [{ type: "text", text: input }] : input;
       const { result } = await command({ type: "send", id, messageId, parts, ...(body !== undefined ? { body } : {}) });
       return { turnId: id, messageId, position: result?.position ?? 0 };

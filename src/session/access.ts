@@ -13,6 +13,7 @@ export interface AccessPorts {
   tables: Tables;
   hooks: SessionHooks;
   deps: Deps;
+  report: (error: unknown) => void;
 }
 
 /** What a command can be carried out as: a stored role, or the server itself, which never has a socket. */
@@ -51,7 +52,9 @@ export class Access {
       this.roleOf(principal);
       return null;
     } catch (error) {
-      return isChatError(error) ? error.code : "internal";
+      if (isChatError(error)) return error.code;
+      this.#ports.report(error);
+      return "internal";
     }
   }
 }

@@ -42,9 +42,13 @@ export function flushOptionsOf({ flushEveryMs = DEFAULT_FLUSH.flushEveryMs }: Ch
 
 /** The recovery settings of `options`. @throws {ChatError} `configuration` for one that is not a positive number */
 export function recoveryOptionsOf({ recovery = DEFAULT_RECOVERY.policy, limits = {} }: ChatOptions): RecoveryOptions {
-  for (const [name, value] of Object.entries(limits)) {
+  if (recovery !== "keep" && recovery !== "continue") {
+    throw new ChatError("configuration", `recovery is ${String(recovery)}; give "keep" or "continue".`);
+  }
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
     if (!(typeof value === "number" && value > 0))
       throw new ChatError("configuration", `limits.${name} is ${String(value)}; give a number above 0.`);
   }
-  return { ...DEFAULT_RECOVERY, ...limits, policy: recovery };
+  return { ...DEFAULT_RECOVERY, ...Object.fromEntries(given), policy: recovery };
 }

@@ -33,7 +33,10 @@ export function interruptionOf(turn: TurnRow, live: LiveState, options: Recovery
     policy: options.policy,
     attempt: turn.attempt,
     maxAttempts: options.maxAttempts,
-    shown: parts.reduce((sum, part) => sum + shownLength(part), 0),
+    // Only the last step can be discarded: a run that has shown anything before it is not repeated.
+    shown: parts.slice(0, stepStart(parts)).some((part) => shownLength(part) > 0)
+      ? Infinity
+      : parts.reduce((sum, part) => sum + shownLength(part), 0),
     hasCalls: parts.some(isCall),
     // A run that died worked at most to the end of its lease: the time in which nobody looked is no work.
     isOverWork: hasOverworked(turn, live.seq, options, Math.min(now, turn.dueAt ?? now)),
@@ -45,10 +48,10 @@ export function hasOverworked(turn: TurnRow, seq: number, { maxWorkMs, maxChunks
   return until - (turn.startedAt ?? until) > maxWorkMs || seq > maxChunks;
 }
 
-/** Parts that are neither text nor a mark (a file, data of the app) count as shown: what they stand for cannot be weighed. */
+/** Data parts are the app's own, which it writes again. Other parts (a file, a source) cannot be weighed: they count as much. */
 function shownLength(part: Part): number {
   if (part.type === "text" || part.type === "reasoning") return part.text.length;
-  return part.type === "step-start" || isCall(part) ? 0 : Infinity;
+  return part.type === "step-start" || part.type.startsWith("data-") || isCall(part) ? 0 : Infinity;
 }
 
 /**
@@ -57,9 +60,19 @@ function shownLength(part: Part): number {
  */
 export function discardChunks(live: LiveState): Chunk[] {
   const { parts } = live.message;
-  const step = parts.slice(stepStart(parts));
-  if (step.some(isCall)) return closingChunks(live, "Interrupted, outcome unknown.");
-  return step.length > 0 ? [{ type: "reset-step" }] : [];
+  const start = stepStart(parts);
+  const step = parts.slice(start);
+  if (step.some(isCall)) return closingChunks(live, UNKNOWN_OUTCOME);
+  // A discard forgets what is open, also in the steps before: these end first.
+  const before = { text: openBefore(live.open.text, start), reasoning: openBefore(live.open.reasoning, start), input: {} };
+  const ends = closingChunks({ ...live, open: before, message: { ...live.message, parts: parts.slice(0, start) } }, UNKNOWN_OUTCOME);
+  return step.length > 0 ? [...ends, { type: "reset-step" }] : ends;
+}
+
+const UNKNOWN_OUTCOME = "Interrupted, outcome unknown.";
+
+function openBefore(open: Record<string, number>, start: number): Record<string, number> {
+  return Object.fromEntries(Object.entries(open).filter(([, at]) => at < start));
 }
 
 /** True when the live message ends in an empty step, which the next run can take as its own. */

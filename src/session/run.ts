@@ -87,7 +87,7 @@ export class Run {
     if (this.#hasEnded) return;
     this.#lastChunkAt = this.#deps.now();
     if (chunk.type === "tool-input-available") this.#openCalls.add(chunk.toolCallId);
-    else if (chunk.type.startsWith("tool-output-") && "toolCallId" in chunk) this.#openCalls.delete(chunk.toolCallId);
+    else if (isOutcome(chunk)) this.#openCalls.delete(chunk.toolCallId);
     for (const logged of this.#normaliser.push(chunk)) {
       this.log.push(logged);
       this.#flushOrWait(logged);
@@ -151,4 +151,9 @@ const MAX_FACT_LENGTH = 2_000;
 
 function shorten(text: string): string {
   return text.length > MAX_FACT_LENGTH ? `${text.slice(0, MAX_FACT_LENGTH)}…` : text;
+}
+
+/** True for the outcome of a call. After a preliminary one its tool is still at work. */
+function isOutcome(chunk: Chunk): chunk is Extract<Chunk, { type: `tool-output-${string}` }> {
+  return chunk.type.startsWith("tool-output-") && !("preliminary" in chunk && chunk.preliminary === true);
 }

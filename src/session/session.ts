@@ -8,7 +8,7 @@ import { ChatError, isChatError, toErrorBody } from "../errors.ts";
 import { readPage } from "../history/page.ts";
 import { parseClientFrame, parseCommand, parseFirstCommand } from "../protocol/client-frames.ts";
 import { tryParseCursor } from "../protocol/cursor.ts";
-import type { AckFrame, ClientFrame, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
+import type { AckFrame, ClientFrame, Command, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { ServerSocket, SocketConnection } from "../sockets/connection.ts";
 import type { SocketHub } from "../sockets/hub.ts";
@@ -63,7 +63,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     const { db, hub, alarm, hooks, deps, flush, recovery, report } = ports;
     this.#ports = ports;
     this.#tables = createTables(db);
-    this.#access = new Access({ tables: this.#tables, hooks, deps });
+    this.#access = new Access({ tables: this.#tables, hooks, deps, report });
     hub.refusalOf = (principal) => this.#access.refusalOf(principal);
     this.#alarms = new Alarms(alarm, this.#tables, report);
     this.#committer = new Committer({ db, tables: this.#tables, hub, alarms: this.#alarms }, deps.now);
@@ -108,8 +108,11 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     try {
       const { principal, tenant, threadId, create } = request;
       const isNew = !this.#isReady();
-      if (isNew && !(create && isSystem(principal))) throw new ChatError("not_found", "There is no such thread.");
-      const command = parseCommand(isSystem(principal) ? this.#completed(request.command, isNew) : request.command);
+      if (isNew && !(create && isSystem(principal) && isOfType(request.command, "send"))) {
+        throw new ChatError("not_found", "There is no such thread.");
+      }
+      const completed = isSystem(principal) && !isNew ? this.#completed(request.command) : request.command;
+      const command = parseCommand(completed);
       const ack = isNew
         ? this.#makeThread({ tenant, threadId, owner: create!.owner }, this.#commands.check(principal, "system", command))
         : this.#commands.handle(principal, this.#access.actingRoleOf(principal), command);
@@ -134,11 +137,13 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   }
 
   /** A command of the server itself means the present epoch and, for `stop`, the turn that runs now. */
-  #completed(command: unknown, isNew: boolean): unknown {
-    if (typeof command !== "object" || command === null || isNew) return command;
-    const isBareStop = "type" in command && command.type === "stop" && !("turnId" in command);
-    const turnId = isBareStop ? (this.#tables.turns.running()?.id ?? this.#tables.session.read().head ?? undefined) : undefined;
-    return { ...command, epoch: this.#tables.session.read().epoch, ...(turnId !== undefined ? { turnId } : {}) };
+  #completed(command: unknown): unknown {
+    if (typeof command !== "object" || command === null) return command;
+    const { epoch, head } = this.#tables.session.read();
+    const isBareStop = isOfType(command, "stop") && !("turnId" in command);
+    // Where nothing runs or waits, the last message stands for its turn, which has ended: a quiet success.
+    const turnId = isBareStop ? (this.#tables.turns.first()?.id ?? head) : null;
+    return { epoch, ...(turnId !== null ? { turnId } : {}), ...command };
   }
 
   /**
@@ -317,4 +322,8 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     if (!isChatError(error) || error.cause !== undefined) this.#ports.report(error);
     return toErrorBody(error);
   }
+}
+
+function isOfType(command: unknown, type: Command["type"]): boolean {
+  return typeof command === "object" && command !== null && "type" in command && command.type === type;
 }

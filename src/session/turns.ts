@@ -24,6 +24,9 @@ import { createTurn } from "./turn-context.ts";
 /** The lease: an alarm this far ahead finds a turn whose process died. It must fire, not be pushed ahead, to keep an object alive. */
 export const LEASE_MS = 30_000;
 
+/** So often the end of a turn is tried again, beyond the attempts of its runs. */
+const STORE_ATTEMPTS = 3;
+
 const NOT_STORABLE: ErrorBody = { code: "internal", message: "The answer could not be stored whole.", retryable: true };
 
 export interface TurnsPorts {
@@ -56,7 +59,10 @@ export class Turns {
 
   /** The live state of the running turn as stored; null when nothing runs. */
   live(): LiveState | null {
-    return this.#active?.run.log.live ?? null;
+    if (this.#active) return this.#active.run.log.live;
+    const { tables } = this.#ports;
+    const turn = tables.turns.running();
+    return turn ? TurnLog.restore(tables.log, turn).live : null;
   }
 
   /**
@@ -115,11 +121,11 @@ export class Turns {
   /** The lease alarm fired: sets it again for a turn that this incarnation runs and that works; recovers or ends any other. */
   renewLease(): void {
     const { tables, committer, deps, recovery } = this.#ports;
-    this.recover();
     const turn = tables.turns.running();
-    const active = this.#active;
     const now = deps.now();
-    if (turn?.dueAt == null || turn.dueAt > now || !active) return;
+    if (turn?.dueAt == null || turn.dueAt > now) return;
+    const active = this.#active;
+    if (active?.turn.id !== turn.id) return this.recover();
     if (hasOverworked(turn, active.run.log.live.seq, recovery, now)) this.#endRun(active, { type: "fail", error: WORK_EXHAUSTED });
     else if (active.run.silentMs(now) >= recovery.stallAfterMs) {
       this.#endRun(active, { type: "stall", run: this.#interruption(turn, active.run.log) });
@@ -137,12 +143,28 @@ export class Turns {
       committer.run((commit) => this.#apply(commit, turn, eventOf(TurnLog.restore(tables.log, turn))));
     } catch (error) {
       report(error);
-      // What is stored of it cannot be made a reply: the turn ends without one, so that the thread goes on.
-      committer.run((commit) => {
-        tables.log.clear();
-        this.#apply(commit, turn, { type: "fail", error: NOT_STORABLE });
-      });
+      this.#postpone(turn);
     }
+  }
+
+  /**
+   * The end of a turn could not be stored. The lease alarm tries it again, since what has been shown is not given up for a
+   * fault that passes. When it fails every time, the turn ends without a reply, so that the thread goes on.
+   */
+  #postpone(turn: TurnRow): void {
+    const { tables, committer, deps, recovery } = this.#ports;
+    const startedAt = turn.startedAt ?? turn.createdAt;
+    committer.run((commit) => {
+      if (turn.attempt < recovery.maxAttempts + STORE_ATTEMPTS) {
+        // At least as many as its runs may be: what only could not be stored must not run again.
+        const change = { attempt: Math.max(turn.attempt, recovery.maxAttempts) + 1, startedAt, dueAt: deps.now() + LEASE_MS };
+        tables.turns.start(turn.ord, change);
+        const { rev } = commit.session;
+        return commit.broadcast({ type: "delta", from: rev, to: rev, turn: viewOf({ ...turn, ...change }) });
+      }
+      tables.log.clear();
+      this.#apply(commit, turn, { type: "fail", error: NOT_STORABLE });
+    });
   }
 
   #interruption(turn: TurnRow, log: TurnLog): Interruption {
@@ -228,6 +250,7 @@ export class Turns {
     const { tables, deps } = this.#ports;
     const active = this.#active?.turn.id === turn.id ? this.#active : null;
     const log = active?.run.log ?? TurnLog.restore(tables.log, turn);
+    log.mend();
     for (const chunk of discardChunks(log.produced)) log.push(chunk);
     const written = log.write();
     const change = { attempt: turn.attempt + 1, startedAt: turn.startedAt ?? deps.now(), dueAt: deps.now() + LEASE_MS };
@@ -281,7 +304,16 @@ export class Turns {
       run.detach();
       run.abort();
       this.#ports.report(error);
+      this.#endDetached(turn);
+    }
+  }
+
+  #endDetached(turn: TurnRow): void {
+    try {
       this.#endOrphan(turn, () => ({ type: "fail", error: NOT_STORABLE }));
+    } catch (error) {
+      // Not even that could be written. The lease alarm is still set, and finds the turn as an orphan.
+      this.#ports.report(error);
     }
   }
 

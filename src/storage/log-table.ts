@@ -54,7 +54,7 @@ export class LogTable {
   readFrom(seq: number): { seq: number; chunk: Chunk }[] {
     const rows = this.#db.all<{ first_seq: number | null; body: string }>(
       `SELECT first_seq, body FROM cc_log
-       WHERE n >= coalesce((SELECT max(n) FROM cc_log WHERE first_seq <= ?), 0) ORDER BY n`,
+       WHERE n >= coalesce((SELECT n FROM cc_log WHERE first_seq <= ? ORDER BY n DESC LIMIT 1), 0) ORDER BY n`,
       seq,
     );
     const first = rows[0]?.first_seq;
@@ -72,6 +72,20 @@ export class LogTable {
       chunks.push({ seq: Math.max(seq, first) + chunks.length, chunk: chunk as Chunk });
     }
     return chunks;
+  }
+
+  /** The whole log, as far as it can be read. */
+  readAll(): { chunks: Chunk[]; isWhole: boolean } {
+    const text = this.#db
+      .all<{ body: string }>("SELECT body FROM cc_log ORDER BY n")
+      .map(({ body }) => body)
+      .join("");
+    const lines = text.split("\n");
+    lines.pop();
+    const parsed = lines.map(tryParseObject);
+    const damaged = parsed.indexOf(null);
+    const chunks = (damaged === -1 ? parsed : parsed.slice(0, damaged)) as Chunk[];
+    return { chunks, isWhole: damaged === -1 && (text === "" || text.endsWith("\n")) };
   }
 
   /** Drops the whole log. */

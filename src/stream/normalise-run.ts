@@ -46,7 +46,9 @@ export function normaliseRun(options: NormaliseRunOptions): RunNormaliser {
 /** See {@link normaliseRun}. */
 export class RunNormaliser {
   readonly #options: NormaliseRunOptions;
-  readonly #open = { text: new Set<string>(), reasoning: new Set<string>() };
+  /** Ids of the open parts, each with the number of the step that opened it. */
+  readonly #open = { text: new Map<string, number>(), reasoning: new Map<string, number>() };
+  #step = 0;
   #end: RunEnd = { finished: false, aborted: false };
   #hasStarted: boolean;
   #hasStep = false;
@@ -123,23 +125,30 @@ export class RunNormaliser {
     this.#hasStep = true;
     this.#isStepEmpty = true;
     this.#hasCall = false;
+    this.#step++;
     return [...this.#begin(), chunk];
   }
 
   /**
    * A discard must not reach into an earlier run, which it would without a step of this one, nor take away a call that
-   * may be running: then the step's text stays and its open parts are ended.
+   * may be running: then the step's text stays and its open parts are ended. A discard also forgets what earlier steps
+   * left open: that is ended first.
    */
   #resetStep(chunk: Chunk): Chunk[] {
     if (!this.#hasStep) return [];
-    const ends: Chunk[] = [];
-    for (const id of this.#open.text) ends.push({ type: "text-end", id });
-    for (const id of this.#open.reasoning) ends.push({ type: "reasoning-end", id });
+    const ends = [...this.#endsOf("text"), ...this.#endsOf("reasoning")];
     this.#open.text.clear();
     this.#open.reasoning.clear();
     if (this.#hasCall) return ends;
     this.#isStepEmpty = true;
-    return [chunk];
+    return [...ends, chunk];
+  }
+
+  /** Ends what is open: all of it, or when the step can be discarded only what earlier steps have opened. */
+  #endsOf(kind: "text" | "reasoning"): Chunk[] {
+    return [...this.#open[kind]].flatMap(([id, step]) =>
+      this.#hasCall || step < this.#step ? [{ type: `${kind}-end` as const, id }] : [],
+    );
   }
 
   #content(chunk: Chunk): Chunk[] {
@@ -160,14 +169,14 @@ export class RunNormaliser {
       case "text-delta":
       case "text-end": {
         const id = `${this.#options.run}:${chunk.id}`;
-        track(this.#open.text, chunk.type, id);
+        this.#track("text", chunk.type, id);
         return { ...chunk, id };
       }
       case "reasoning-start":
       case "reasoning-delta":
       case "reasoning-end": {
         const id = `${this.#options.run}:${chunk.id}`;
-        track(this.#open.reasoning, chunk.type, id);
+        this.#track("reasoning", chunk.type, id);
         return { ...chunk, id };
       }
       case "tool-input-available":
@@ -177,9 +186,9 @@ export class RunNormaliser {
         return chunk;
     }
   }
-}
 
-function track(open: Set<string>, type: string, id: string): void {
-  if (type.endsWith("-start")) open.add(id);
-  else if (type.endsWith("-end")) open.delete(id);
+  #track(kind: "text" | "reasoning", type: string, id: string): void {
+    if (type.endsWith("-start")) this.#open[kind].set(id, this.#step);
+    else if (type.endsWith("-end")) this.#open[kind].delete(id);
+  }
 }

@@ -28,6 +28,8 @@ export class TurnLog {
   #pending: Chunk[] = [];
   #pendingBytes = 0;
   #totalBytes = 0;
+  /** What could be read of a damaged log; null for one that is whole. */
+  #readable: Chunk[] | null = null;
 
   /** @param turn its `id` is also that of its live message */
   constructor(table: LogTable, turn: { id: string }) {
@@ -39,10 +41,11 @@ export class TurnLog {
   /** The log of a turn as storage has it, for a turn whose run is gone. */
   static restore(table: LogTable, turn: { id: string }): TurnLog {
     const log = new TurnLog(table, turn);
-    const chunks = table.readFrom(1).map(({ chunk }) => chunk);
+    const { chunks, isWhole } = table.readAll();
     log.#live = foldChunks(log.#live, chunks);
     log.#tail = table.tail();
-    log.#totalBytes = JSON.stringify(chunks).length;
+    log.#totalBytes = utf8Length(JSON.stringify(chunks));
+    log.#readable = isWhole ? null : chunks;
     return log;
   }
 
@@ -73,6 +76,15 @@ export class TurnLog {
     else this.#pending.push(chunk);
     this.#pendingBytes += bytes;
     this.#totalBytes += bytes;
+  }
+
+  /** Rewrites a damaged log with what could be read of it, so that what comes next can be read again. In the caller's transaction. */
+  mend(): void {
+    if (!this.#readable) return;
+    this.#table.clear();
+    this.#tail = { n: 0, bytes: 0 };
+    if (this.#readable.length > 0) this.#tail = this.#table.append(this.#tail, this.#turnId, 1, this.#readable);
+    this.#readable = null;
   }
 
   /** The live state with what is pending: what the run has produced, stored or not. */

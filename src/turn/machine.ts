@@ -124,7 +124,8 @@ function fromInterruption(cause: "orphan" | "stall", run: Interruption): Transit
   if (run.attempt >= run.maxAttempts) {
     return { state: "failed", effects: [{ type: "settle", outcome: "failed", error: ATTEMPTS_EXHAUSTED }, ...abort] };
   }
-  return { state: "running", effects: [...abort, { type: "rerun" }] };
+  // Abort last: its listeners are the app's code, and may write when the old run is still attached.
+  return { state: "running", effects: [{ type: "rerun" }, ...abort] };
 }
 
 const INTERRUPTED: Record<"orphan" | "stall", ErrorBody> = {

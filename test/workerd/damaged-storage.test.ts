@@ -1,5 +1,5 @@
 // A thread always opens: rows that newer code wrote or that were damaged, and a turn whose end could not be stored.
-import { runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { newId } from "../../src/protocol/ids.ts";
 import { TestSocket } from "./support/client.ts";
@@ -62,6 +62,68 @@ describe("a turn whose end storage refuses once", () => {
     await failingAfter(3, end);
     await socket.ask({ type: "page", id: newId(), before: "no-such-message" });
     expect(socket.of("turn")).toHaveLength(1);
+  });
+});
+
+describe("a turn whose end storage refuses again and again", () => {
+  const REFUSE = "CREATE TRIGGER no_end BEFORE INSERT ON cc_message BEGIN SELECT RAISE(ABORT, 'no'); END";
+  const turnOf = (threadId: string) => query<{ state: string; attempt: number }>(threadId, "SELECT state, attempt FROM cc_turn");
+
+  it("is tried again by one lease after the other, and what was shown is stored when the fault has passed", async () => {
+    const { threadId, socket } = await running();
+    await query(threadId, REFUSE);
+    await evict(threadId);
+    await withClock(async (move) => {
+      move(31_000);
+      await runDurableObjectAlarm(stubOf(threadId));
+      const [first] = await turnOf(threadId);
+      move(31_000);
+      await runDurableObjectAlarm(stubOf(threadId));
+      expect(await turnOf(threadId)).toEqual([{ state: "running", attempt: first!.attempt + 1 }]);
+      await query(threadId, "DROP TRIGGER no_end");
+      move(31_000);
+      await runDurableObjectAlarm(stubOf(threadId));
+    });
+    expect(await turnOf(threadId)).toEqual([]);
+    expect((await socket.next("turn", 2)).ended.facts.outcome).toBe("interrupted");
+    const messages = (await TestSocket.open(threadId, "user-1")).of("snapshot")[0]!.messages;
+    expect(JSON.stringify(messages.at(-1)!.parts)).toContain(PARTIAL);
+  });
+
+  it("is not asked for again when it had come to its end", async () => {
+    const threadId = newId();
+    const socket = await TestSocket.open(threadId, "user-1", { create: true });
+    await socket.send("Hello");
+    await query(threadId, REFUSE);
+    await reply(threadId, "Short");
+    await socket.until(() => socket.of("delta").some(({ turn }) => (turn?.attempt ?? 0) > 1));
+    await query(threadId, "DROP TRIGGER no_end");
+    await withClock(async (move) => {
+      move(31_000);
+      await runDurableObjectAlarm(stubOf(threadId));
+    });
+    expect(await turnOf(threadId)).toEqual([]);
+    expect(await runInDurableObject(stubOf(threadId), (puppet) => puppet.plays.length)).toBe(0);
+    const messages = (await TestSocket.open(threadId, "user-1")).of("snapshot")[0]!.messages;
+    expect(JSON.stringify(messages.at(-1)!.parts)).toContain("Short");
+  });
+
+  it("ends without its reply when the fault does not pass, and the next message works", async () => {
+    const { threadId, socket } = await running();
+    await query(threadId, REFUSE.replace("BEGIN", "WHEN new.role = 'assistant' BEGIN"));
+    await evict(threadId);
+    await withClock(async (move) => {
+      for (let lease = 0; lease < 6; lease++) {
+        move(31_000);
+        await runDurableObjectAlarm(stubOf(threadId));
+      }
+    });
+    expect(await turnOf(threadId)).toEqual([]);
+    expect((await socket.next("turn", 2)).ended.facts).toMatchObject({ outcome: "failed", error: { code: "internal" } });
+    await query(threadId, "DROP TRIGGER no_end");
+    await socket.send("Again");
+    await reply(threadId, "Fine");
+    expect((await socket.next("turn", 3)).ended.facts.outcome).toBe("completed");
   });
 });
 

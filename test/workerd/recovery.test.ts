@@ -81,6 +81,31 @@ describe("after an eviction, a run that", () => {
     expect(froms.reduce((next, [from, length]) => (from === next ? from + length : NaN), 1)).toBe(socket.of("turn")[0]!.ended.seq + 1);
   });
 
+  it("had shown little in two steps is kept: only the last one could be discarded", async () => {
+    const { threadId, socket, turnId } = await running();
+    await evict(threadId);
+    await visit(threadId);
+    await play(threadId, (run) => {
+      run.text("One.");
+      run.write({ type: "start-step" });
+      run.text("Two.");
+    });
+    await socket.until(() => textOf(socket, turnId) === "One.Two.");
+    await evict(threadId);
+    await visit(threadId);
+    expect((await socket.next("turn")).ended.facts.outcome).toBe("interrupted");
+  });
+
+  it("had written data of the app and nothing else is repeated", async () => {
+    const { threadId, socket, turnId } = await running();
+    await evict(threadId);
+    await visit(threadId);
+    await play(threadId, (run) => run.write({ type: "data-status", data: "thinking" }));
+    await socket.next("chunks");
+    await evict(threadId);
+    expect((await visit(threadId)).of("snapshot")[0]!.turn).toMatchObject({ id: turnId, attempt: 3 });
+  });
+
   it("had shown much is kept as interrupted, with a notice", async () => {
     const { threadId, socket, turnId } = await running(LONG);
     await evict(threadId);
@@ -187,6 +212,42 @@ describe("a run that falls silent", () => {
     expect((await socket.next("turn")).ended.facts).toMatchObject({ outcome: "interrupted", error: { code: "interrupted" } });
     await act(threadId, () => expect(() => run.text("Too late")).toThrow());
     expect(run.turn.signal.aborted).toBe(true);
+  });
+
+  it("is heard no more when its signal aborts: what a listener writes is not in the log, and no seq is used twice", async () => {
+    const { threadId, socket, turnId } = await silent();
+    const run = await take(threadId);
+    await act(threadId, () => {
+      run.turn.signal.addEventListener("abort", () => run.turn.write({ type: "data-note", data: "x".repeat(9_000) }));
+      run.text(SHORT);
+    });
+    await socket.until(() => textOf(socket, turnId) === SHORT);
+    await withClock((move) => minute(threadId, move));
+    const second = await take(threadId);
+    await act(threadId, () => {
+      second.text("Now");
+      second.end();
+    });
+    await socket.next("turn");
+    const [, stored] = await messagesOf(threadId);
+    expect(stored!.parts).toEqual([{ type: "step-start" }, { type: "text", text: "Now", state: "done" }]);
+    expect(foldOf(socket, turnId).parts).toEqual(stored!.parts);
+  });
+
+  it("is waited for while a tool streams preliminary outputs", async () => {
+    const { threadId, socket } = await silent();
+    const run = await take(threadId);
+    await act(threadId, () => {
+      run.write({ type: "tool-input-available", toolCallId: "call-1", toolName: "roll", input: {} });
+      run.write({ type: "tool-output-available", toolCallId: "call-1", output: 1, preliminary: true });
+    });
+    await socket.next("chunks", 2);
+    await withClock((move) => minute(threadId, move));
+    await act(threadId, () => {
+      run.write({ type: "tool-output-available", toolCallId: "call-1", output: 4 });
+      run.end();
+    });
+    expect((await socket.next("turn")).ended.facts).toMatchObject({ outcome: "completed", attempts: 1 });
   });
 
   it("is waited for while a tool call is open", async () => {

@@ -115,6 +115,21 @@ describe("getThread", () => {
     expect(socket.of("snapshot")[0]!.messages[0]).toMatchObject({ author: "system:cron" });
   });
 
+  it("makes a thread only by a message", async () => {
+    const thread = getThread(PUPPET, { threadId: newId() }, { ...asCron, create: { owner: "user-1" } });
+    await expect(thread.stop()).rejects.toMatchObject({ code: "not_found" });
+    await expect(thread.cancel(newId())).rejects.toMatchObject({ code: "not_found" });
+  });
+
+  it.each([
+    ["an address with a slash", { tenant: "acme", threadId: "b/X" }, {}],
+    ["a tenant that is none", { tenant: "acme/b", threadId: "X" }, {}],
+    ["an owner that nobody can be", { threadId: "X" }, { create: { owner: "system:x" } }],
+    ["an owner without a name", { threadId: "X" }, { create: { owner: "" } }],
+  ])("refuses %s", (_name, address, options) => {
+    expect(() => getThread(PUPPET, address, { ...asCron, ...options })).toThrowError(expect.objectContaining({ code: "configuration" }));
+  });
+
   it("takes no name that a visitor could have", () => {
     expect(() => getThread(PUPPET, { threadId: newId() }, { as: "cron" as "system:cron" })).toThrowError(/system:/);
   });

@@ -8,7 +8,7 @@ const TURN = { id: "the-turn", messageId: "the-question" };
 const table = {
   append: () => ({ n: 1, bytes: 1 }),
   tail: () => ({ n: 1, bytes: 1 }),
-  readFrom: () => [{ chunk: { type: "start-step" } }],
+  readAll: () => ({ chunks: [{ type: "start-step" }], isWhole: true }),
 } as unknown as LogTable;
 
 describe("the live message of a turn", () => {
