@@ -295,7 +295,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
       tables: this.#tables,
       queue: this.#turns.queue(),
       turn: running ? viewOf(running) : null,
-      live: this.#turns.live(),
+      live: running ? this.#turns.live(running) : null,
     };
     return syncFrames(source, cursor === null ? null : tryParseCursor(cursor));
   }

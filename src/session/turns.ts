@@ -57,12 +57,9 @@ export class Turns {
     this.#ports = ports;
   }
 
-  /** The live state of the running turn as stored; null when nothing runs. */
-  live(): LiveState | null {
-    if (this.#active) return this.#active.run.log.live;
-    const { tables } = this.#ports;
-    const turn = tables.turns.running();
-    return turn ? TurnLog.restore(tables.log, turn).live : null;
+  /** The live state of the running turn as stored, also between a run that ended and the lease that stores its end. */
+  live(turn: TurnRow): LiveState {
+    return this.#active?.turn.id === turn.id ? this.#active.run.log.live : TurnLog.restore(this.#ports.tables.log, turn).live;
   }
 
   /**
