@@ -2,6 +2,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AdmitAnswer, AdmitRequest } from "../../src/auth/admissions.ts";
 import { anonymous } from "../../src/auth/anonymous.ts";
+import type { CommandAnswer, CommandRequest } from "../../src/auth/rpc.ts";
 import { bearer } from "../../src/auth/bearer.ts";
 import type { Principal } from "../../src/protocol/principal.ts";
 import type { ChatStub } from "../../src/router/namespace.ts";
@@ -12,6 +13,12 @@ class AppChat extends DurableObject<AppEnv> {
   readonly label = "app";
   admit(request: AdmitRequest): Promise<AdmitAnswer> {
     return Promise.resolve({ ok: true, nonce: request.threadId, boot: "boot", expiresAt: 0 });
+  }
+  command(request: CommandRequest): Promise<CommandAnswer> {
+    return Promise.resolve({ ok: true, ack: { type: "ack", ref: request.threadId, rev: 0 } });
+  }
+  page(): Promise<string> {
+    return Promise.resolve("{}");
   }
   override fetch(): Promise<Response> {
     return Promise.resolve(new Response());
@@ -25,6 +32,12 @@ class AppChat extends DurableObject<AppEnv> {
 class SynchronousChat extends DurableObject {
   admit(): AdmitAnswer {
     return { ok: false, error: { code: "not_found", message: "", retryable: false, details: { any: "thing" } } };
+  }
+  command(): CommandAnswer {
+    return this.admit() as CommandAnswer;
+  }
+  page(): string {
+    return "{}";
   }
   override fetch(): Response {
     return new Response();

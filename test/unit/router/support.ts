@@ -29,6 +29,9 @@ export class FakeNamespace implements ChatNamespace {
         this.calls.push({ name, admit: structuredClone(admit) });
         return this.answer();
       },
+      // What these two do is held by test/workerd/server-commands.test.ts, on real objects.
+      command: (): Promise<never> => Promise.reject(new Error("not faked")),
+      page: (): Promise<never> => Promise.reject(new Error("not faked")),
       fetch: async (fetch: Request): Promise<Response> => {
         this.calls.push({ name, fetch });
         return this.respond();
