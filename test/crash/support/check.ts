@@ -1,6 +1,7 @@
 // What must be true of a thread after a crash, against everything that its client was told before.
 import { isDeepStrictEqual } from "node:util";
 import type { ChatMessage } from "../../../src/entries/client.ts";
+import { REPEATABLE_LENGTH } from "../../../src/turn/machine.ts";
 import { wordsOf } from "../score.ts";
 import { askTicket, repeatOverSocket } from "./raw.ts";
 import type { Random } from "./random.ts";
@@ -77,7 +78,7 @@ function turnProblems(witness: Witness, sent: Sent, messages: readonly ChatMessa
     if (reply && (notices !== 1 || reply.parts.at(-1)?.type !== "data-notice"))
       say(`interrupted, and its parts are ${JSON.stringify(reply.parts)}`);
     if (reply?.parts.some((part) => "state" in part && part.state === "streaming")) say("interrupted with a part that is still open");
-    if (!reply && shown !== "") say(`shown was "${shown}", and there is no reply`);
+    if (stored.length < REPEATABLE_LENGTH) say(`interrupted with so little that it should have been repeated: "${stored}"`);
     if (facts.error?.code !== "interrupted") say(`interrupted with the error ${JSON.stringify(facts.error)}`);
   } else say(`ended ${facts.outcome}: ${JSON.stringify(facts.error)}`);
   if (reply && question.facts) say("has an outcome twice");
