@@ -29,7 +29,7 @@ export interface Turn<Body = unknown> {
   readonly attempt: number;
   /** Present when an earlier run of this turn was interrupted; what it left is in {@link modelMessages}. */
   readonly resume?: { kind: "recovery" };
-  /** Aborts when the turn is stopped. Give it to the model and to tools. */
+  /** Aborts when the turn is stopped or has failed, or when this run was taken as stalled. Give it to the model and to tools. */
   readonly signal: AbortSignal;
   /** The conversation up to and including {@link message}, oldest first, in the form that `streamText` takes. */
   modelMessages(): Promise<ModelMessage[]>;
