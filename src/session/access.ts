@@ -19,6 +19,11 @@ export interface AccessPorts {
 /** What a command can be carried out as: a stored role, or the server itself, which never has a socket. */
 export type ActingRole = Role | "system";
 
+/** The one answer for a missing thread and for one in which the principal has no role. */
+export function noSuchThread(): ChatError {
+  return new ChatError("not_found", "There is no such thread.");
+}
+
 export class Access {
   readonly #ports: AccessPorts;
 
@@ -37,7 +42,7 @@ export class Access {
       throw new ChatError("reauthenticate", "The sign-in has expired. Ask for a new ticket.");
     }
     const role = tables.members.roleOf(principal.id, now) ?? hooks.authorizeThread(principal);
-    if (!isRole(role)) throw new ChatError("not_found", "There is no such thread.");
+    if (!isRole(role)) throw noSuchThread();
     return role;
   }
 

@@ -2,7 +2,7 @@
 // the flush policy. Knows nothing of queues, commands or how a turn ends: it reports its end once.
 import type { Chunk, Usage } from "../protocol/messages.ts";
 import { FLUSH_BYTES, flushDelayMs, isBoundary, isVisible, type FlushOptions } from "../stream/flush-policy.ts";
-import { RunNormaliser } from "../stream/normalise-run.ts";
+import { normaliseRun, type RunNormaliser } from "../stream/normalise-run.ts";
 import { readResult, type TurnResult } from "../stream/source.ts";
 import type { TurnLog } from "../stream/turn-log.ts";
 import type { TurnEvent } from "../turn/machine.ts";
@@ -43,7 +43,7 @@ export class Run {
     this.#deps = deps;
     this.#flushOptions = flushOptions;
     this.#lastChunkAt = deps.now();
-    this.#normaliser = new RunNormaliser({
+    this.#normaliser = normaliseRun({
       messageId: turn.id,
       run: turn.run,
       hasStarted: log.live.seq > 0,

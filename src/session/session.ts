@@ -16,7 +16,7 @@ import type { Database } from "../storage/database.ts";
 import { createSchema, openSchema, type SchemaPlan } from "../storage/migrate.ts";
 import { createTables, type Tables } from "../storage/tables.ts";
 import type { FlushOptions } from "../stream/flush-policy.ts";
-import { Access } from "./access.ts";
+import { Access, noSuchThread } from "./access.ts";
 import { Alarms, type AlarmPlatform } from "./alarms.ts";
 import { Commands } from "./commands.ts";
 import { Committer, type Commit } from "./commit.ts";
@@ -109,7 +109,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
       const { principal, tenant, threadId, create } = request;
       const isNew = !this.#isReady();
       if (isNew && !(create && isSystem(principal) && isOfType(request.command, "send"))) {
-        throw new ChatError("not_found", "There is no such thread.");
+        throw noSuchThread();
       }
       const completed = isSystem(principal) && !isNew ? this.#completed(request.command) : request.command;
       const command = parseCommand(completed);
@@ -125,7 +125,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   /** Reads a page of settled history, for code that has no socket. */
   page({ principal, before }: PageRequest): PageAnswer {
     try {
-      if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
+      this.#requireThread();
       this.#access.actingRoleOf(principal);
       return {
         ok: true,
@@ -154,7 +154,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     const principal = this.#admissions.take(nonce, origin);
     if (!principal) throw new ChatError("bad_ticket", "This ticket was used, has expired, or is from before a restart. Ask for a new one.");
     const { hub, deps, hooks } = this.#ports;
-    if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
+    this.#requireThread();
     const role = this.#access.roleOf(principal);
     if (hub.count >= LIMITS.maxConnections) throw new ChatError("too_many_connections", "This thread has too many open connections.");
     const missing = this.#sync(cursor);
@@ -223,6 +223,11 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     return true;
   }
 
+  /** @throws {ChatError} `not_found` */
+  #requireThread(): void {
+    if (!this.#isReady()) throw noSuchThread();
+  }
+
   #admitToThread({ principal, command }: AdmitRequest): AckFrame | undefined {
     this.#access.roleOf(principal);
     // A first message that was accepted before gets the same ack. Another one waits for the epoch and comes by socket.
@@ -232,7 +237,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   /** One transaction: schema, thread, owner, and the first message's turn. A refusal leaves a blank object. */
   #createThread({ principal, tenant, threadId, create, command }: AdmitRequest): AckFrame | undefined {
     const { hooks } = this.#ports;
-    if (!create) throw new ChatError("not_found", "There is no such thread.");
+    if (!create) throw noSuchThread();
     if (hooks.authorizeCreate(principal, threadId) !== true)
       throw new ChatError("forbidden", "This principal may not make a thread with this id.");
     const first = command === undefined ? null : parseFirstCommand(command);
@@ -262,7 +267,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   /** The role that the principal of a connection has now; without one the socket is of no use, and is closed with the reason. */
   #roleOrClose(connection: SocketConnection): Role | null {
     try {
-      if (!this.#isReady()) throw new ChatError("not_found", "There is no such thread.");
+      this.#requireThread();
       return this.#access.roleOf(connection.principal);
     } catch (error) {
       const body = this.#errorBody(error);

@@ -50,7 +50,7 @@ function withLive({ tables, turn, live }: SyncSource, delta: DeltaFrame, cursor:
   if (cursor.live?.turnId !== turn.id || cursor.live.seq > live.seq) return [{ ...delta, live }];
   const from = cursor.live.seq + 1;
   if (from > live.seq) return [delta];
-  const items = tables.log.readFrom(from).map(({ chunk }) => chunk);
+  const items = tables.log.readFrom(from);
   if (utf8Length(JSON.stringify(items)) > LIMITS.maxReplayBytes) return [{ ...delta, live }];
   return [delta, { type: "chunks", turnId: turn.id, from, items }];
 }

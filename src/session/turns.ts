@@ -59,7 +59,16 @@ export class Turns {
 
   /** The live state of the running turn as stored, also between a run that ended and the lease that stores its end. */
   live(turn: TurnRow): LiveState {
-    return this.#active?.turn.id === turn.id ? this.#active.run.log.live : TurnLog.restore(this.#ports.tables.log, turn).live;
+    return this.#logOf(turn).live;
+  }
+
+  /** The run of this incarnation that holds a turn; null when none does. */
+  #activeOf(turn: TurnRow): Active | null {
+    return this.#active?.turn.id === turn.id ? this.#active : null;
+  }
+
+  #logOf(turn: TurnRow): TurnLog {
+    return this.#activeOf(turn)?.run.log ?? TurnLog.restore(this.#ports.tables.log, turn);
   }
 
   /**
@@ -111,8 +120,8 @@ export class Turns {
 
   /** Recovers a stored running turn that this incarnation does not run. Cheap when there is none. */
   recover(): void {
-    const turn = this.#orphan();
-    if (turn) this.#endOrphan(turn, (log) => ({ type: "orphan", run: this.#interruption(turn, log) }));
+    const turn = this.#ports.tables.turns.running();
+    if (turn && !this.#activeOf(turn)) this.#endOrphan(turn, (log) => ({ type: "orphan", run: this.#interruption(turn, log) }));
   }
 
   /** The lease alarm fired: sets it again for a turn that this incarnation runs and that works; recovers or ends any other. */
@@ -121,23 +130,21 @@ export class Turns {
     const turn = tables.turns.running();
     const now = deps.now();
     if (turn?.dueAt == null || turn.dueAt > now) return;
-    const active = this.#active;
-    if (active?.turn.id !== turn.id) return this.recover();
+    const active = this.#activeOf(turn);
+    if (!active) return this.recover();
     if (hasOverworked(turn, active.run.log.live.seq, recovery, now)) this.#endRun(active, { type: "fail", error: WORK_EXHAUSTED });
     else if (active.run.silentMs(now) >= recovery.stallAfterMs) {
       this.#endRun(active, { type: "stall", run: this.#interruption(turn, active.run.log) });
     } else committer.run(() => tables.turns.setDue(turn.ord, now + LEASE_MS));
   }
 
-  #orphan(): TurnRow | undefined {
-    const turn = this.#ports.tables.turns.running();
-    return turn && this.#active?.turn.id !== turn.id ? turn : undefined;
-  }
-
   #endOrphan(turn: TurnRow, eventOf: (log: TurnLog) => TurnEvent): void {
     const { tables, committer, report } = this.#ports;
     try {
-      committer.run((commit) => this.#apply(commit, turn, eventOf(TurnLog.restore(tables.log, turn))));
+      committer.run((commit) => {
+        const log = TurnLog.restore(tables.log, turn);
+        this.#apply(commit, turn, eventOf(log), log);
+      });
     } catch (error) {
       report(error);
       this.#postpone(turn);
@@ -149,19 +156,27 @@ export class Turns {
    * fault that passes. When it fails every time, the turn ends without a reply, so that the thread goes on.
    */
   #postpone(turn: TurnRow): void {
-    const { tables, committer, deps, recovery } = this.#ports;
-    const startedAt = turn.startedAt ?? turn.createdAt;
+    const { tables, committer, recovery } = this.#ports;
     committer.run((commit) => {
       if (turn.attempt < recovery.maxAttempts + STORE_ATTEMPTS) {
         // At least as many as its runs may be: what only could not be stored must not run again.
-        const change = { attempt: Math.max(turn.attempt, recovery.maxAttempts) + 1, startedAt, dueAt: deps.now() + LEASE_MS };
-        tables.turns.start(turn.ord, change);
-        const { rev } = commit.session;
-        return commit.broadcast({ type: "delta", from: rev, to: rev, turn: viewOf({ ...turn, ...change }) });
+        this.#countAttempt(commit, turn, Math.max(turn.attempt, recovery.maxAttempts) + 1);
+        return;
       }
       tables.log.clear();
       this.#apply(commit, turn, { type: "fail", error: NOT_STORABLE });
     });
+  }
+
+  /** Stores which attempt a running turn is in, with a lease of its own, and tells the clients. */
+  #countAttempt(commit: Commit, turn: TurnRow, attempt: number): TurnRow {
+    const now = this.#ports.deps.now();
+    const change = { attempt, startedAt: turn.startedAt ?? now, dueAt: now + LEASE_MS };
+    this.#ports.tables.turns.start(turn.ord, change);
+    const next = { ...turn, ...change };
+    const { rev } = commit.session;
+    commit.broadcast({ type: "delta", from: rev, to: rev, turn: viewOf(next) });
+    return next;
   }
 
   #interruption(turn: TurnRow, log: TurnLog): Interruption {
@@ -169,7 +184,8 @@ export class Turns {
     return interruptionOf(turn, log.produced, recovery, deps.now());
   }
 
-  #apply(commit: Commit, turn: TurnRow, event: TurnEvent): void {
+  /** @param log that of an orphan, where the caller has read it already */
+  #apply(commit: Commit, turn: TurnRow, event: TurnEvent, log?: TurnLog): void {
     const { effects } = transition(turn.state, event);
     for (const effect of effects) {
       switch (effect.type) {
@@ -177,10 +193,10 @@ export class Turns {
           this.#begin(commit, this.#store(turn), true);
           break;
         case "settle":
-          this.#settle(commit, turn, effect);
+          this.#settle(commit, turn, effect, log ?? this.#logOf(turn));
           break;
         case "rerun":
-          this.#rerun(commit, turn);
+          this.#rerun(commit, turn, log ?? this.#logOf(turn));
           break;
         case "abort":
           this.#abortAfter(commit, turn);
@@ -243,18 +259,12 @@ export class Turns {
   }
 
   /** The log is made ready for another run of the same turn, which is counted before it begins. */
-  #rerun(commit: Commit, turn: TurnRow): void {
-    const { tables, deps } = this.#ports;
-    const active = this.#active?.turn.id === turn.id ? this.#active : null;
-    const log = active?.run.log ?? TurnLog.restore(tables.log, turn);
+  #rerun(commit: Commit, turn: TurnRow, log: TurnLog): void {
+    const active = this.#activeOf(turn);
     log.mend();
     for (const chunk of discardChunks(log.produced)) log.push(chunk);
     const written = log.write();
-    const change = { attempt: turn.attempt + 1, startedAt: turn.startedAt ?? deps.now(), dueAt: deps.now() + LEASE_MS };
-    tables.turns.start(turn.ord, change);
-    const next = { ...turn, ...change };
-    const { rev } = commit.session;
-    commit.broadcast({ type: "delta", from: rev, to: rev, turn: viewOf(next) });
+    const next = this.#countAttempt(commit, turn, turn.attempt + 1);
     if (written) commit.broadcast({ type: "chunks", turnId: turn.id, from: written.from, items: written.items });
     commit.after(() => {
       active?.run.detach();
@@ -315,15 +325,14 @@ export class Turns {
   }
 
   #abortAfter(commit: Commit, turn: TurnRow): void {
-    const active = this.#active;
-    if (active?.turn.id === turn.id) commit.after(() => active.run.abort());
+    const active = this.#activeOf(turn);
+    if (active) commit.after(() => active.run.abort());
   }
 
   /** Stores the reply (or, without output, the outcome of the user message), drops the live rows, starts the next in line. */
-  #settle(commit: Commit, turn: TurnRow, effect: Settle): void {
+  #settle(commit: Commit, turn: TurnRow, effect: Settle, log: TurnLog): void {
     const { tables, deps } = this.#ports;
-    const active = this.#active?.turn.id === turn.id ? this.#active : null;
-    const log = active?.run.log ?? TurnLog.restore(tables.log, turn);
+    const active = this.#activeOf(turn);
     const now = deps.now();
     const facts = factsOf(turn, effect, now, active?.run);
     const final = log.finish((live) => closing(live, effect));

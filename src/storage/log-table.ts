@@ -50,46 +50,38 @@ export class LogTable {
     return row ?? { n: 0, bytes: 0 };
   }
 
-  /** Every stored chunk from `seq` on, in order, each with its seq. */
-  readFrom(seq: number): { seq: number; chunk: Chunk }[] {
+  /** Every stored chunk from `seq` on, in order, as far as they can be read. */
+  readFrom(seq: number): Chunk[] {
     const rows = this.#db.all<{ first_seq: number | null; body: string }>(
       `SELECT first_seq, body FROM cc_log
        WHERE n >= coalesce((SELECT n FROM cc_log WHERE first_seq <= ? ORDER BY n DESC LIMIT 1), 0) ORDER BY n`,
       seq,
     );
-    const first = rows[0]?.first_seq;
-    if (first === undefined || first === null) return [];
-    const lines = rows
-      .map((row) => row.body)
-      .join("")
-      .split("\n");
-    lines.pop();
-    const chunks: { seq: number; chunk: Chunk }[] = [];
-    for (const line of lines.slice(Math.max(0, seq - first))) {
-      const chunk = tryParseObject(line);
-      // Damaged: what comes before it is kept, and nothing after it can be placed.
-      if (!chunk) break;
-      chunks.push({ seq: Math.max(seq, first) + chunks.length, chunk: chunk as Chunk });
-    }
-    return chunks;
+    const first = rows[0]?.first_seq ?? null;
+    return first === null ? [] : parseBlocks(rows).chunks.slice(Math.max(0, seq - first));
   }
 
   /** The whole log, as far as it can be read. */
   readAll(): { chunks: Chunk[]; isWhole: boolean } {
-    const text = this.#db
-      .all<{ body: string }>("SELECT body FROM cc_log ORDER BY n")
-      .map(({ body }) => body)
-      .join("");
-    const lines = text.split("\n");
-    lines.pop();
-    const parsed = lines.map(tryParseObject);
-    const damaged = parsed.indexOf(null);
-    const chunks = (damaged === -1 ? parsed : parsed.slice(0, damaged)) as Chunk[];
-    return { chunks, isWhole: damaged === -1 && (text === "" || text.endsWith("\n")) };
+    return parseBlocks(this.#db.all<{ body: string }>("SELECT body FROM cc_log ORDER BY n"));
   }
 
   /** Drops the whole log. */
   clear(): void {
     this.#db.run("DELETE FROM cc_log");
   }
+}
+
+/** The chunks of consecutive blocks. At a damaged line what comes before it is kept, and nothing after it can be placed. */
+function parseBlocks(rows: readonly { body: string }[]): { chunks: Chunk[]; isWhole: boolean } {
+  const lines = rows
+    .map(({ body }) => body)
+    .join("")
+    .split("\n");
+  // Each chunk ends its line, so that after the last one there is nothing.
+  const rest = lines.pop();
+  const parsed = lines.map(tryParseObject);
+  const damaged = parsed.indexOf(null);
+  const chunks = (damaged === -1 ? parsed : parsed.slice(0, damaged)) as Chunk[];
+  return { chunks, isWhole: damaged === -1 && rest === "" };
 }
