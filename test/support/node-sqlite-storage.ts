@@ -9,26 +9,7 @@ import {
   type SqlParam,
   type SqlRow,
 } from "../../src/storage/database.ts";
-
-const MAX_STATEMENT_BYTES = 100_000;
-const ALLOWED_PRAGMAS = new Set([
-  "table_info",
-  "table_xinfo",
-  "table_list",
-  "index_list",
-  "index_info",
-  "index_xinfo",
-  "foreign_keys",
-  "foreign_key_list",
-  "foreign_key_check",
-  "defer_foreign_keys",
-  "quick_check",
-  "optimize",
-]);
-const REFUSED = /^(begin|commit|end|rollback|savepoint|release|vacuum|attach|detach)\b|^create\s+temp(orary)?\b/i;
-const BLANK = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?(?:\*\/|$))*/;
-/** Quoted text and comments (skipped), or a parameter (`?`, `?2`). */
-const PARAMETER = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\/|\?(?<number>\d*)/g;
+import { BLANK, MAX_STATEMENT_BYTES, parameterCount, refuse } from "../../src/testing/world/sql-rules.ts";
 
 /** One object's storage. In memory unless a path is given; close it when done. */
 export class NodeSqliteStorage implements ObjectStorage {
@@ -110,21 +91,6 @@ class ReadCursor implements SqlCursor {
   *[Symbol.iterator](): Iterator<SqlRow> {
     for (let next = this.#rows.next(); !next.done; next = this.#rows.next()) yield next.value;
   }
-}
-
-function refuse(statement: string): void {
-  const pragma = /^pragma\s+(?:\w+\.)?(\w+)/i.exec(statement)?.[1];
-  const isRefused = REFUSED.test(statement) || (pragma !== undefined && !ALLOWED_PRAGMAS.has(pragma.toLowerCase()));
-  if (isRefused) throw new Error("not authorized: SQLITE_AUTH");
-}
-
-function parameterCount(statement: string): number {
-  let count = 0;
-  for (const match of statement.matchAll(PARAMETER)) {
-    const number = match.groups?.number;
-    if (number !== undefined) count = number === "" ? count + 1 : Math.max(count, Number(number));
-  }
-  return count;
 }
 
 /** The platform's silent conversions, so that a caller that gets past the wrapper sees the same here. */

@@ -2,6 +2,7 @@
 // each incarnation has a view of its own, and once that is dead, what was not committed is gone and nothing of it counts.
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { MAX_ROW_BYTES, MAX_SQL_PARAMS, type ObjectStorage, type SqlCursor, type SqlParam, type SqlRow } from "../../storage/database.ts";
+import { BLANK, MAX_STATEMENT_BYTES, parameterCount, refuse } from "./sql-rules.ts";
 import type { VirtualAlarm } from "./virtual-alarm.ts";
 
 /** Looks at every step of the storage. What `beforeStatement` and `beforeCommit` throw comes out of that step. */
@@ -27,22 +28,6 @@ interface Prepared {
   parameters: number;
   isWrite: boolean;
 }
-
-const MAX_STATEMENT_BYTES = 100_000;
-const ALLOWED_PRAGMAS = new Set([
-  "table_info",
-  "table_xinfo",
-  "table_list",
-  "index_list",
-  "index_info",
-  "foreign_keys",
-  "quick_check",
-  "optimize",
-]);
-const REFUSED = /^(begin|commit|end|rollback|savepoint|release|vacuum|attach|detach)\b|^create\s+temp(orary)?\b/i;
-const BLANK = /^(?:\s|;|--[^\n]*(?:\n|$)|\/\*[\s\S]*?(?:\*\/|$))*/;
-/** Quoted text and comments (skipped), or a parameter (`?`, `?2`). */
-const PARAMETER = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`[^`]*`|\[[^\]]*\]|--[^\n]*|\/\*[\s\S]*?\*\/|\?(?<number>\d*)/g;
 
 export class VirtualStorage {
   readonly #db = new DatabaseSync(":memory:");
@@ -174,21 +159,6 @@ class Rows implements SqlCursor {
 
 function requireAlive(owner: StorageOwner): void {
   if (owner.isDead) throw new DeadIncarnation("This incarnation of the object is dead.");
-}
-
-function refuse(statement: string): void {
-  const pragma = /^pragma\s+(?:\w+\.)?(\w+)/i.exec(statement)?.[1];
-  const isRefused = REFUSED.test(statement) || (pragma !== undefined && !ALLOWED_PRAGMAS.has(pragma.toLowerCase()));
-  if (isRefused) throw new Error("not authorized: SQLITE_AUTH");
-}
-
-function parameterCount(statement: string): number {
-  let count = 0;
-  for (const match of statement.matchAll(PARAMETER)) {
-    const number = match.groups?.number;
-    if (number !== undefined) count = number === "" ? count + 1 : Math.max(count, Number(number));
-  }
-  return count;
 }
 
 /** UTF-8 bytes of what is bound; an upper bound where that is far below the limit. */
