@@ -71,7 +71,9 @@ messages.forEach((message, index) => tables.messages.insert(index + 1, message))
 const failure = { code: /** @type {const} */ ("model_error"), message: "The model failed.", retryable: true };
 tables.messages.setFacts("message-0002", facts("failed", { error: failure }), 4);
 
-// One turn in the middle of its reply, and one that waits behind it.
+tables.messages.setLastTurn("message-0003", facts("failed", { error: failure }), 8);
+
+// One turn that waits for a person, one of whose calls has its outcome, and one in line behind it.
 /** @type {Omit<import("../src/storage/turn-table.ts").TurnRow, "id" | "ord" | "messageId" | "state" | "input">} */
 const turn = {
   kind: "send",
@@ -79,15 +81,16 @@ const turn = {
   base: 0,
   attempt: 1,
   startedAt: AT + 5_000,
-  dueAt: AT + 35_000,
+  dueAt: null,
   createdAt: AT + 5_000,
+  progress: { run: 1, fence: 0, workedMs: 1_500, since: AT + 5_000, usage: { inputTokens: 20, outputTokens: 10, totalTokens: 30 } },
 };
 tables.turns.insert({
   ...turn,
   id: "turn-0004",
   messageId: "message-0004",
-  state: "running",
-  input: { parts: [text("Shorter, please.")] },
+  state: "waiting",
+  input: { parts: [text("Shorter, please.")], state: { mode: "draft" } },
 });
 const queued = { parts: [text("In one word.")], body: { tone: "calm" } };
 tables.turns.insert({
@@ -97,16 +100,31 @@ tables.turns.insert({
   state: "queued",
   attempt: 0,
   startedAt: null,
-  dueAt: null,
+  progress: { run: 0, fence: 0, workedMs: 0, since: AT + 5_500 },
   input: queued,
 });
+const look = { callId: "call-1", name: "look", input: { at: "the shelf" } };
+const pay = { callId: "call-2", name: "pay", input: { cents: 500 } };
+const called = (/** @type {{ callId: string, name: string, input: object }} */ { callId, name, input }) =>
+  /** @type {const} */ ({ type: "tool-input-available", toolCallId: callId, toolName: name, input });
+const ledger = { turnId: "turn-0004", run: 1, isDynamic: false, startedAt: AT + 5_200 };
+const n = tables.toolCalls.insert({ ...ledger, ...look, isIdempotent: true });
+tables.toolCalls.settle({ n, turnId: "turn-0004" }, { type: "output", output: "A short book." });
 const tail = tables.log.append({ n: 0, bytes: 0 }, "turn-0004", 1, [
   { type: "start", messageId: "turn-0004" },
   { type: "start-step" },
   { type: "text-start", id: "1:t" },
-  { type: "text-delta", id: "1:t", delta: "Once " },
+  { type: "text-delta", id: "1:t", delta: "I look. " },
 ]);
-tables.log.append(tail, "turn-0004", 5, [{ type: "text-delta", id: "1:t", delta: "upon a time, ".repeat(20) }]);
+tables.log.append(tail, "turn-0004", 5, [
+  { type: "text-delta", id: "1:t", delta: "And then I buy. ".repeat(20) },
+  { type: "text-end", id: "1:t" },
+  called(look),
+  called(pay),
+  { type: "tool-output-available", toolCallId: look.callId, output: "A short book." },
+  { type: "tool-approval-request", toolCallId: pay.callId, approvalId: "approval-1" },
+  { type: "finish-step" },
+]);
 
 for (const [index, id] of ["turn-0001", "turn-0002", "turn-0003", "turn-0004", "turn-0005"].entries()) {
   tables.commands.insert(
@@ -115,7 +133,8 @@ for (const [index, id] of ["turn-0001", "turn-0002", "turn-0003", "turn-0004", "
     AT + index,
   );
 }
-tables.session.update({ rev: 7, head: "message-0004", queueRev: 7, title: "Sums and stories", metaRev: 2 }, AT + 6_000);
+const state = { state: JSON.stringify({ mode: "draft" }), stateRev: 6 };
+tables.session.update({ rev: 8, head: "message-0004", queueRev: 7, title: "Sums and stories", metaRev: 2, ...state }, AT + 6_000);
 
 const id = LIBRARY_MIGRATIONS.at(-1)?.id;
 const catalogue = db.all("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid");

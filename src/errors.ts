@@ -13,6 +13,7 @@ const RETRYABLE = [
   "rate_limited",
   "too_many_connections",
   "too_many_admissions",
+  "too_slow",
   "schema_ahead",
   "migration_failed",
   "model_error",

@@ -1,8 +1,15 @@
 // What a role may do: one table, read for every command and every read. An app's `authorize` may only narrow it.
-import type { ClientFrame, Role } from "../protocol/frames.ts";
+import type { Command, Read, Role } from "../protocol/frames.ts";
 
-const ALLOWED: Record<ClientFrame["type"], Record<Role, boolean>> = {
+const ALLOWED: Record<(Command | Read)["type"], Record<Role, boolean>> = {
   send: { owner: true, member: true, viewer: false },
+  edit: { owner: true, member: true, viewer: false },
+  regenerate: { owner: true, member: true, viewer: false },
+  continue: { owner: true, member: true, viewer: false },
+  resolve: { owner: true, member: true, viewer: false },
+  claim: { owner: true, member: true, viewer: false },
+  set: { owner: true, member: true, viewer: false },
+  append: { owner: false, member: false, viewer: false },
   stop: { owner: true, member: true, viewer: false },
   cancel: { owner: true, member: true, viewer: false },
   page: { owner: true, member: true, viewer: true },
@@ -10,7 +17,7 @@ const ALLOWED: Record<ClientFrame["type"], Record<Role, boolean>> = {
 };
 
 /** True when `role` may send a frame of `type`. False for a role or type that this version does not know. */
-export function isAllowed(role: Role, type: ClientFrame["type"]): boolean {
+export function isAllowed(role: Role, type: (Command | Read)["type"]): boolean {
   return Object.hasOwn(ALLOWED, type) && Object.hasOwn(ALLOWED[type], role) && ALLOWED[type][role];
 }
 

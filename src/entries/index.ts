@@ -1,5 +1,6 @@
 // `chatcell`: the Worker side.
 export { ChatSessionObject } from "../session/chat-session-object.ts";
+export { idempotencyKeyOf, idempotent } from "../session/tools.ts";
 export { getThread } from "../router/get-thread.ts";
 export { routeChatRequest } from "../router/route-chat-request.ts";
 export { anonymous } from "../auth/anonymous.ts";
@@ -12,12 +13,32 @@ export type { VerifyToken } from "../auth/bearer.ts";
 export type { Secret, Signer } from "../auth/secret.ts";
 export type { CommandAnswer, CommandRequest, PageRequest } from "../auth/rpc.ts";
 export type { ErrorBody, ErrorCode } from "../errors.ts";
-export type { Command, CommandResult, AckFrame, CancelCommand, Role, SendCommand, StopCommand } from "../protocol/frames.ts";
-export type { Chunk, Message, Outcome, Part, TurnFacts, Usage } from "../protocol/messages.ts";
+export type {
+  AckFrame,
+  AppendCommand,
+  ApproveCommand,
+  CancelCommand,
+  ClaimCommand,
+  Command,
+  CommandResult,
+  ContinueCommand,
+  EditCommand,
+  EditMessageCommand,
+  EditQueuedCommand,
+  RegenerateCommand,
+  ResolveCommand,
+  Role,
+  SendCommand,
+  SetCommand,
+  StopCommand,
+  ToolOutputCommand,
+} from "../protocol/frames.ts";
+export type { Chunk, Message, Outcome, Part, ResumeKind, TurnFacts, Usage } from "../protocol/messages.ts";
 export type { JsonValue, Principal } from "../protocol/principal.ts";
-export type { GetThreadOptions, ThreadAddress, ThreadHandle, ThreadSendOptions } from "../router/get-thread.ts";
+export type { GetThreadOptions, ThreadAddress, ThreadAppendOptions, ThreadHandle, ThreadSendOptions } from "../router/get-thread.ts";
 export type { RouteChatRequestOptions } from "../router/options.ts";
 export type { ChatNamespace, ChatStub } from "../router/namespace.ts";
+export type { ClientTool } from "../session/chat-session-object.ts";
 export type { ChatOptions } from "../session/options.ts";
 export type { TurnEndEvent } from "../session/hooks.ts";
 export type { Turn } from "../session/turn-context.ts";

@@ -8,6 +8,13 @@ import { repairTranscript } from "./repair.ts";
 export interface ModelViewOptions {
   /** Ends the prompt as a message of the user: for a reply that is continued by hand. Answered calls do not run then. */
   continueNote?: string;
+  /**
+   * Ids of calls in the last step of the last reply whose tools a crash cut off and that may run again. `streamText` and
+   * agents run them, like answered ones, before they ask the model: give them tools of `wrapTools`.
+   */
+  rerunCalls?: ReadonlySet<string>;
+  /** Whether there is a tool of this name, where the tools are known: a call that is to run and has none gets an outcome. */
+  hasTool?: (name: string) => boolean;
 }
 
 /**
@@ -15,9 +22,12 @@ export interface ModelViewOptions {
  * `repairTranscript`): never throws for what history holds. The last message is never one of the assistant. Empty only when
  * there is nothing that a model can read.
  */
-export async function toModelMessages(messages: readonly Message[], { continueNote }: ModelViewOptions = {}): Promise<ModelMessage[]> {
+export async function toModelMessages(
+  messages: readonly Message[],
+  { continueNote, ...reruns }: ModelViewOptions = {},
+): Promise<ModelMessage[]> {
   const { convertToModelMessages } = await import("./ai-runtime.ts");
-  const repaired = repairTranscript(messages, { runsAnswered: continueNote === undefined });
+  const repaired = repairTranscript(messages, { runsAnswered: continueNote === undefined, ...reruns });
   return shapePrompt(await convertToModelMessages(repaired.map(toUIMessage)), continueNote);
 }
 

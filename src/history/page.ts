@@ -1,7 +1,7 @@
 // Pages of the active branch: read backwards from a message, bounded by count and bytes, always at least one message.
-import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { Message } from "../protocol/messages.ts";
+import { bytesAsSent, stubMessage } from "../protocol/stubs.ts";
 import type { MessageTable } from "../storage/message-table.ts";
 
 export interface Page {
@@ -11,7 +11,10 @@ export interface Page {
   hasEarlier: boolean;
 }
 
-/** The page that ends at (and includes) message `last`; empty for null or an unknown id. Costs two row reads a message. */
+/**
+ * The page that ends at (and includes) message `last`; empty for null or an unknown id. Costs two row reads a message. Its
+ * bytes are counted as clients get it, with stubs; its payloads are whole.
+ */
 export function readPage(messages: MessageTable, last: string | null): Page {
   const page: Message[] = [];
   let bytes = 0;
@@ -19,7 +22,7 @@ export function readPage(messages: MessageTable, last: string | null): Page {
   while (next !== null && page.length < LIMITS.pageMessages) {
     const message = messages.find(next);
     if (!message) return { messages: page.reverse(), hasEarlier: false };
-    bytes += utf8Length(JSON.stringify(message));
+    bytes += bytesAsSent(message, stubMessage);
     if (page.length > 0 && bytes > LIMITS.pageBytes) break;
     page.push(message);
     next = message.parent;

@@ -43,6 +43,10 @@ export function isAnswered(part: Fields): boolean {
 export const callIdOf = (part: Fields): string => part.toolCallId as string;
 export const approvalIdOf = (part: Fields): string => (part.approval as Fields).id as string;
 
+/** The name of the tool of a call. */
+export const toolNameOf = ({ type, toolName }: Fields): string =>
+  type === "dynamic-tool" ? (toolName as string) : (type as string).slice("tool-".length);
+
 /** The call with `text` as its outcome. Nothing of an approval or of a preliminary output stays. */
 function settle(call: Fields, text: string): Fields {
   const { output: _output, preliminary: _preliminary, approval: _approval, resultProviderMetadata: _metadata, ...rest } = call;
@@ -148,7 +152,7 @@ function withInput(call: Fields): Fields {
 
 function withName(call: Fields): Fields {
   const isDynamic = call.type === "dynamic-tool";
-  const name = isDynamic ? call.toolName : (call.type as string).slice("tool-".length);
+  const name: unknown = toolNameOf(call);
   const usable = (typeof name === "string" && name.replace(/[^\w-]/g, "_").slice(0, MAX_NAME_LENGTH)) || "unknown_tool";
   if (usable === name) return call;
   return isDynamic ? { ...call, toolName: usable } : { ...call, type: `tool-${usable}` };

@@ -1,6 +1,6 @@
 // The parts of one message as the model may be shown them. Parts that the conversion to model messages passes over (data,
 // sources, types of a later version) stay where they are, so that a message that needs no repair stays the same object.
-import { approvalIdOf, callIdOf, isAnswered, isCallPart, repairCall, repairPending, type CallScope } from "./repair-call.ts";
+import { approvalIdOf, callIdOf, isAnswered, isCallPart, repairCall, repairPending, toolNameOf, type CallScope } from "./repair-call.ts";
 import { isBlank, isRecord, withoutBadMetadata, type Fields } from "./repair-fields.ts";
 import { missingFile, repairFile } from "./repair-file.ts";
 import { mapShared, wellFormed } from "./well-formed.ts";
@@ -8,7 +8,7 @@ import { mapShared, wellFormed } from "./well-formed.ts";
 /** What a part is to the repair of its message. */
 type Kind = "content" | "thought" | "boundary" | "passed over";
 
-function kindOf({ type }: Fields): Kind {
+function kindOf({ type }: { type?: unknown }): Kind {
   if (type === "step-start" || type === "steering-message") return "boundary";
   if (type === "reasoning" || type === "reasoning-file") return "thought";
   return type === "text" || type === "file" || type === "custom" || isCallPart({ type }) ? "content" : "passed over";
@@ -100,15 +100,23 @@ export function repairUserParts(parts: readonly Fields[]): readonly Fields[] | u
   return hasContent ? remaining(parts, repaired) : undefined;
 }
 
+/** The parts from the last step on that has something for a model in it: what an app writes after it is no step of the model. */
+export function lastStepParts<P extends { type?: unknown }>(parts: readonly P[]): P[] {
+  const content = parts.findLastIndex((part) => kindOf(part) === "content" || kindOf(part) === "thought");
+  const start = parts.findLastIndex((part, at) => at <= content && kindOf(part) === "boundary") + 1;
+  return parts.slice(start);
+}
+
 /**
- * The calls of a reply that are about to run: answered by a person, in its last step, none with the call id or approval id
- * of another.
+ * The calls of a reply that are about to run: answered by a person, in its last step, of tools that are there, none with the
+ * call id or approval id of another.
  */
-export function pendingCalls(parts: readonly Fields[]): Set<Fields> {
-  const step = parts.slice(parts.findLastIndex((part) => kindOf(part) === "boundary") + 1);
+export function pendingCalls(parts: readonly Fields[], hasTool: (name: string) => boolean): Set<Fields> {
   const ids = new Set<unknown>();
   const isFirst = (id: unknown): boolean => !ids.has(id) && !!ids.add(id);
-  return new Set(step.filter((part) => isAnswered(part) && isFirst(`call ${callIdOf(part)}`) && isFirst(`approval ${approvalIdOf(part)}`)));
+  const isPending = (part: Fields): boolean =>
+    isAnswered(part) && hasTool(toolNameOf(part)) && isFirst(`call ${callIdOf(part)}`) && isFirst(`approval ${approvalIdOf(part)}`);
+  return new Set(lastStepParts(parts).filter(isPending));
 }
 
 /**

@@ -6,6 +6,7 @@ import { CallIds } from "./call-ids.ts";
 import { approvalIdOf, callIdOf, type CallScope } from "./repair-call.ts";
 import { isRecord, type Fields } from "./repair-fields.ts";
 import { pendingCalls, readParts, repairReplyParts, repairUserParts } from "./repair-parts.ts";
+import { approveReruns } from "./rerun.ts";
 import { mapShared } from "./well-formed.ts";
 
 /** Settings of {@link repairTranscript}. */
@@ -15,7 +16,13 @@ export interface RepairOptions {
    * this their outcome is told to be unknown. @default true
    */
   runsAnswered?: boolean;
+  /** Ids of calls in that step whose tool was started and cut off: they are to run again, as if they were answered. @default none */
+  rerunCalls?: ReadonlySet<string>;
+  /** Whether there is a tool of this name: a call of any other cannot run, so it gets an outcome. @default every name has one */
+  hasTool?: (name: string) => boolean;
 }
+
+const NO_CALLS: ReadonlySet<string> = new Set();
 
 /**
  * The transcript with nothing in it that a provider of models refuses, apart from the order of roles (see `shapePrompt`): every call has
@@ -25,11 +32,15 @@ export interface RepairOptions {
  * Changes nothing in place. A message that needs no repair stays the same object, and so does the array when none does. Takes
  * whatever JSON was stored and never throws for its form; needs no definition of a tool.
  */
-export function repairTranscript(messages: readonly Message[], { runsAnswered = true }: RepairOptions = {}): Message[] {
+export function repairTranscript(
+  messages: readonly Message[],
+  { runsAnswered = true, rerunCalls = NO_CALLS, hasTool = () => true }: RepairOptions = {},
+): Message[] {
   const scope: CallScope = { ids: new CallIds(), approvals: new Set() };
   const last = messages.at(-1);
-  const lastParts = isRecord(last) && last.role === "assistant" ? readParts(last.parts) : [];
-  const pending = runsAnswered ? pendingCalls(lastParts) : new Set<Fields>();
+  const readLast = isRecord(last) && last.role === "assistant" ? readParts(last.parts) : [];
+  const lastParts = approveReruns(readLast, rerunCalls);
+  const pending = runsAnswered ? pendingCalls(lastParts, hasTool) : new Set<Fields>();
   for (const call of pending) {
     scope.ids.reserve(callIdOf(call));
     scope.approvals.add(approvalIdOf(call));

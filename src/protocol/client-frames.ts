@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ChatError } from "../errors.ts";
 import type { ClientFrame, Command, SendCommand } from "./frames.ts";
+import type { Part } from "./messages.ts";
 import { utf8Length } from "./bytes.ts";
 import { isDeeperThan } from "./json-depth.ts";
 import { LIMITS } from "./limits.ts";
@@ -20,12 +21,85 @@ const send = z.strictObject({
   body: z.unknown().optional(),
 });
 
+const parts = z.array(textPart).min(1).max(LIMITS.maxParts);
+const body = z.unknown().optional();
+const callId = z.string().min(1).max(256);
+const reason = z.string().max(LIMITS.maxReasonLength);
+
+const edit = z.union([
+  z.strictObject({ type: z.literal("edit"), id, epoch, turnId: id, parts, body }),
+  z.strictObject({ type: z.literal("edit"), id, epoch, messageId: id, newMessageId: id, parts, body }),
+]);
+
+const resolve = z.union([
+  z.strictObject({
+    type: z.literal("resolve"),
+    id,
+    epoch,
+    turnId: id,
+    approvalId: callId,
+    approved: z.boolean(),
+    reason: reason.optional(),
+  }),
+  z
+    .strictObject({
+      type: z.literal("resolve"),
+      id,
+      epoch,
+      turnId: id,
+      callId,
+      output: z.unknown().optional(),
+      errorText: reason.optional(),
+    })
+    .refine((frame) => (frame.output === undefined) !== (frame.errorText === undefined), "give `output` or `errorText`"),
+]);
+
+const set = z.union([
+  z.strictObject({
+    type: z.literal("set"),
+    id,
+    epoch,
+    field: z.literal("state"),
+    value: z.record(z.string(), z.unknown()),
+    ifRev: z.int().min(0).optional(),
+  }),
+  z.strictObject({
+    type: z.literal("set"),
+    id,
+    epoch,
+    field: z.literal("title"),
+    value: z.string().min(1).max(LIMITS.maxTitleLength).nullable(),
+    ifRev: z.int().min(0).optional(),
+  }),
+]);
+
 const FRAME_SCHEMAS = {
   send,
+  edit,
+  regenerate: z.strictObject({ type: z.literal("regenerate"), id, epoch, messageId: id, body }),
+  continue: z.strictObject({ type: z.literal("continue"), id, epoch, messageId: id, body }),
+  resolve,
+  claim: z.strictObject({ type: z.literal("claim"), id, epoch, turnId: id, callId }),
+  set,
+  // Server code says what the parts are: a text, data of the app, a source. The wire refuses it by role.
+  append: z.strictObject({
+    type: z.literal("append"),
+    id,
+    epoch: epoch.optional(),
+    parts: z
+      .array(z.looseObject({ type: z.string() }))
+      .min(1)
+      .max(LIMITS.maxParts) as unknown as z.ZodType<Part[]>,
+    metadata: z.unknown().optional(),
+  }),
   stop: z.strictObject({ type: z.literal("stop"), id, epoch, turnId: id }),
   cancel: z.strictObject({ type: z.literal("cancel"), id, epoch, turnId: id }),
-  page: z.strictObject({ type: z.literal("page"), id, before: id }),
+  page: z.union([
+    z.strictObject({ type: z.literal("page"), id, before: id }),
+    z.strictObject({ type: z.literal("page"), id, message: id, part: z.int().min(0) }),
+  ]),
   sync: z.strictObject({ type: z.literal("sync"), id, cursor: z.string().max(256) }),
+  window: z.strictObject({ type: z.literal("window"), mark: z.string().max(64) }),
 } satisfies Record<ClientFrame["type"], z.ZodType<ClientFrame>>;
 
 /** A frame, or why it was refused; `ref` is the frame's id where that could be read. */
@@ -77,7 +151,9 @@ export function parseCommand(value: unknown): Command {
   const parsed = parseClientFrame(JSON.stringify(value) ?? "");
   if ("error" in parsed) throw parsed.error;
   const { frame } = parsed;
-  if (frame.type === "page" || frame.type === "sync") throw new ChatError("bad_frame", `A ${frame.type} is a read: send it over a socket.`);
+  if (frame.type === "page" || frame.type === "sync" || frame.type === "window") {
+    throw new ChatError("bad_frame", `A ${frame.type} is no command: send it over a socket.`);
+  }
   return frame;
 }
 

@@ -3,7 +3,8 @@
 import { isCall, stepStart } from "./fold-tools.ts";
 import type { Chunk, LiveState, Part } from "./messages.ts";
 
-type ToolPart = Extract<Part, { toolCallId: string }>;
+/** A tool call as a part. */
+export type ToolPart = Extract<Part, { toolCallId: string }>;
 
 /** The chunks that end the open parts of one kind, each with its place in the message. */
 function endsOf(open: Record<string, number>, type: "text-end" | "reasoning-end"): { at: number; chunk: Chunk }[] {
@@ -35,16 +36,27 @@ function outcomeOf(part: ToolPart, isInCurrentStep: boolean, errorText: string):
   }
 }
 
+/** True when a later call has the id of the one at `at`. */
+function isShadowed(parts: readonly Part[], at: number): boolean {
+  const { toolCallId } = parts[at] as ToolPart;
+  return parts.some((other, index) => index > at && isCall(other) && (other as ToolPart).toolCallId === toolCallId);
+}
+
 /**
  * The chunks after which no part of the live message is open: first the ends of text and reasoning, then an outcome for
  * each call without one, each group in the order of the message. A call gets `reason` as its error, a text for people and
  * the model; one that a person refused is denied, one whose output was preliminary loses it, since it may not be the
- * outcome. Calls that the provider runs are included. Empty when nothing is open.
+ * outcome. Calls that the provider runs are included. A call whose id a later one has again is left as it is: an outcome
+ * would go to that one. Empty when nothing is open.
+ * @param isKept calls that stay open: others will settle them
  */
-export function closingChunks(state: LiveState, reason: string): Chunk[] {
+export function closingChunks(state: LiveState, reason: string, isKept: (call: ToolPart) => boolean = () => false): Chunk[] {
   const { message, open } = state;
   const ends = [...endsOf(open.text, "text-end"), ...endsOf(open.reasoning, "reasoning-end")].sort((a, b) => a.at - b.at);
   const step = stepStart(message.parts);
-  const outcomes = message.parts.flatMap((part, at) => (isCall(part) ? (outcomeOf(part as ToolPart, at >= step, reason) ?? []) : []));
+  const outcomes = message.parts.flatMap((part, at) => {
+    if (!isCall(part) || isKept(part as ToolPart) || isShadowed(message.parts, at)) return [];
+    return outcomeOf(part as ToolPart, at >= step, reason) ?? [];
+  });
   return [...ends.map(({ chunk }) => chunk), ...outcomes];
 }

@@ -2,6 +2,7 @@
 // step, gone on with wherever it is. A part is replaced, never changed.
 import type { Chunk, LiveState, Part } from "./messages.ts";
 import { parsePartialJson } from "./partial-json.ts";
+import { stubOf } from "./stubs.ts";
 
 /** A part or chunk by its field names. */
 export type Fields = Record<string, unknown>;
@@ -111,8 +112,9 @@ function nextCall(open: LiveState["open"], old: Call | undefined, chunk: ToolChu
       return { ...old, state: "approval-requested", approval };
     }
     case "tool-approval-response": {
-      const { approved, reason, providerExecuted, providerMetadata: callProviderMetadata } = chunk;
-      const approval = { ...old?.approval, ...toPart({ approved, reason }) };
+      // Who answered and when are ours: the AI SDK's reader passes them over.
+      const { approved, reason, by, at, providerExecuted, providerMetadata: callProviderMetadata } = chunk as typeof chunk & Fields;
+      const approval = { ...old?.approval, ...toPart({ approved, reason, by, at }) };
       return { ...old, ...toPart({ providerExecuted, callProviderMetadata }), state: "approval-responded", approval };
     }
     default:
@@ -123,9 +125,17 @@ function nextCall(open: LiveState["open"], old: Call | undefined, chunk: ToolChu
 /** Folds one chunk of a tool call into `live`; `next` is the chunk after it, when it is at hand. */
 export function foldTool({ message: { parts }, open }: LiveState, chunk: ToolChunk, next: Chunk | undefined): void {
   const at = indexOfCall(parts, chunk);
-  const call = nextCall(open, parts[at], chunk, next);
+  const old = parts[at] as Call | undefined;
+  const call = nextCall(open, old, chunk, next);
   if (!call) return;
+  if (call.state !== "input-streaming") {
+    // Input that comes after its end is ignored: it would take back a call that went on.
+    delete open.input[call.toolCallId as string];
+    // No chunk has stated this input, only deltas have, and those travel whole: too large, it goes on the server as well.
+    if (chunk.type === "tool-input-delta" || (old?.state === "input-streaming" && !isAnnouncement(chunk))) {
+      call.input = stubOf(call.input);
+      call.rawInput = stubOf(call.rawInput);
+    }
+  }
   putPart(parts, at, call);
-  // Input that comes after its end is ignored: it would take back a call that went on.
-  if (call.state !== "input-streaming") delete open.input[call.toolCallId as string];
 }

@@ -37,14 +37,135 @@ export interface CancelCommand {
   turnId: string;
 }
 
+/** Replaces the content of a queued message. */
+export interface EditQueuedCommand {
+  type: "edit";
+  id: string;
+  epoch: string;
+  turnId: string;
+  parts: Part[];
+  body?: unknown;
+}
+
+/** Asks again with another message: it becomes a sibling of the one that it replaces. `id` as for `send`. */
+export interface EditMessageCommand {
+  type: "edit";
+  id: string;
+  epoch: string;
+  /** The user message that is edited. It stays, on a branch of its own. */
+  messageId: string;
+  /** Id of the message that takes its place. */
+  newMessageId: string;
+  parts: Part[];
+  body?: unknown;
+}
+
+export type EditCommand = EditQueuedCommand | EditMessageCommand;
+
+/** Asks for another reply to a user message. `id` becomes the id of the turn and of the reply. */
+export interface RegenerateCommand {
+  type: "regenerate";
+  id: string;
+  epoch: string;
+  /** The user message. */
+  messageId: string;
+  body?: unknown;
+}
+
+/** Goes on in a reply that was stopped, was interrupted or failed, and that nothing follows. */
+export interface ContinueCommand {
+  type: "continue";
+  id: string;
+  epoch: string;
+  /** The reply. */
+  messageId: string;
+  body?: unknown;
+}
+
+/** A person's answer to a call that waits for approval. The first answer wins. */
+export interface ApproveCommand {
+  type: "resolve";
+  id: string;
+  epoch: string;
+  turnId: string;
+  approvalId: string;
+  approved: boolean;
+  reason?: string;
+}
+
+/** The outcome of a client tool: `output`, or `errorText` when it failed. */
+export interface ToolOutputCommand {
+  type: "resolve";
+  id: string;
+  epoch: string;
+  turnId: string;
+  callId: string;
+  output?: unknown;
+  errorText?: string;
+}
+
+export type ResolveCommand = ApproveCommand | ToolOutputCommand;
+
+/** Takes a client tool call for this connection, so that no other one runs it. Freed when the connection goes. */
+export interface ClaimCommand {
+  type: "claim";
+  id: string;
+  epoch: string;
+  turnId: string;
+  callId: string;
+}
+
+/**
+ * Sets the title, or merges `value` into the app state at its top level. With `ifRev`, only when the field's own revision
+ * is still that one.
+ */
+export interface SetCommand {
+  type: "set";
+  id: string;
+  epoch: string;
+  field: "state" | "title";
+  value: Record<string, unknown> | string | null;
+  ifRev?: number;
+}
+
+/** Stores a message of the assistant without a model call. `id` becomes its id. Only for the server itself. */
+export interface AppendCommand {
+  type: "append";
+  id: string;
+  /** Absent only in the one that creates the thread. */
+  epoch?: string;
+  parts: Part[];
+  metadata?: unknown;
+}
+
 /** A request to change something; idempotent by `id`. */
-export type Command = SendCommand | StopCommand | CancelCommand;
+export type Command =
+  | SendCommand
+  | EditCommand
+  | RegenerateCommand
+  | ContinueCommand
+  | StopCommand
+  | CancelCommand
+  | ResolveCommand
+  | ClaimCommand
+  | SetCommand
+  | AppendCommand;
 
 /** Asks for the page of history before a message. */
 export interface PageRead {
   type: "page";
   id: string;
   before: string;
+}
+
+/** Asks for one part of a message, stored or live, with its whole payload. */
+export interface PartRead {
+  type: "page";
+  id: string;
+  /** Id of the message. */
+  message: string;
+  /** Index in its `parts`. */
+  part: number;
 }
 
 /** Asks for what an upgrade with this cursor would get. */
@@ -54,8 +175,16 @@ export interface SyncRead {
   cursor: string;
 }
 
-export type Read = PageRead | SyncRead;
-export type ClientFrame = Command | Read;
+/** A request to be told something; changes nothing. */
+export type Read = PageRead | PartRead | SyncRead;
+
+/** Answers `mark`, once everything before it is processed. Is not answered itself. */
+export interface WindowFrame {
+  type: "window";
+  mark: string;
+}
+
+export type ClientFrame = Command | Read | WindowFrame;
 
 // ---- server → client
 
@@ -92,7 +221,7 @@ export interface DeltaFrame {
   messages?: Message[];
   /** The whole queue. */
   queue?: QueueItem[];
-  session?: Partial<Pick<SessionView, "status" | "title">>;
+  session?: Partial<Pick<SessionView, "status" | "title" | "metaRev" | "state" | "stateRev">>;
   turn: TurnView | null;
   /** Present when `turn` is not the one of the cursor and has output already. */
   live?: LiveState;
@@ -109,12 +238,17 @@ export interface ChunksFrame {
 /** How a turn ended. The reply itself is what the client has folded up to `seq`: it is not sent again. */
 export interface TurnEnd {
   turnId: string;
-  /** The message that bears `facts`: the reply, or the user message when there was no output. */
+  /**
+   * The message that bears `facts`. With output it is the live message. Without, it is the user message, or for `regenerate`
+   * and `continue` the message that they are about, which bears them as `lastTurn`.
+   */
   messageId: string;
   /** Last seq of the turn's log. */
   seq: number;
-  /** Epoch ms at which the reply was stored. Absent when there was no output. */
+  /** Epoch ms at which the reply was first stored. Absent when there was no output. */
   createdAt?: number;
+  /** Set when `facts` are to be borne as `lastTurn`. */
+  isLastTurn?: true;
   facts: TurnFacts;
 }
 
@@ -156,6 +290,20 @@ export interface PageFrame {
   hasEarlier: boolean;
 }
 
+/** Answers `page` for one part: with its whole payload, never a stub. */
+export interface PartFrame {
+  type: "page";
+  ref: string;
+  part: Part;
+}
+
+/** To be sent back as `window`, once everything before it is processed: so the server knows how far its client has read. */
+export interface MarkFrame {
+  type: "mark";
+  /** Random. Of this connection only. */
+  mark: string;
+}
+
 /** A transient value: not stored, not replayed. */
 export interface EventFrame {
   type: "event";
@@ -164,7 +312,17 @@ export interface EventFrame {
 }
 
 export type ServerFrame =
-  WelcomeFrame | SnapshotFrame | DeltaFrame | ChunksFrame | TurnFrame | AckFrame | ErrorFrame | PageFrame | EventFrame;
+  | WelcomeFrame
+  | SnapshotFrame
+  | DeltaFrame
+  | ChunksFrame
+  | TurnFrame
+  | AckFrame
+  | ErrorFrame
+  | PageFrame
+  | PartFrame
+  | EventFrame
+  | MarkFrame;
 
 // ---- HTTP
 

@@ -17,6 +17,9 @@ export const MAX_FRAME_BYTES = 1_048_576;
 /** Parts in one `send`. */
 export const MAX_PARTS = 64;
 
+/** UTF-8 bytes (as JSON) of one payload: a tool input or output, a file, the data of a data part. A larger one travels as a stub. */
+export const MAX_PAYLOAD_BYTES = 262_144;
+
 export const LIMITS = {
   maxFrameBytes: MAX_FRAME_BYTES,
   /** Nesting of arrays and objects in one frame from a client. */
@@ -44,10 +47,21 @@ export const LIMITS = {
   pageBytes: 262_144,
   /** A reconnecting client that lacks more bytes of chunks than this gets the live state instead. */
   maxReplayBytes: 262_144,
+  maxPayloadBytes: MAX_PAYLOAD_BYTES,
+  /** UTF-8 bytes to one socket after which a `mark` follows. */
+  markEveryBytes: 65_536,
+  /** UTF-8 bytes that one client may be behind, beyond the largest burst that it is still reading. */
+  maxBehindBytes: 1_048_576,
   /** UTF-8 bytes (as JSON) of an app's connection state: it shares the 16,384-byte socket attachment with the principal. */
   maxConnectionStateBytes: 12_288,
   /** UTF-8 bytes (as JSON) of a principal's claims. */
   maxClaimsBytes: 1_024,
+  /** UTF-8 bytes (as JSON) of an app's state of a thread: each change of it is sent to every connection. */
+  maxStateBytes: 65_536,
+  /** Characters of a title. */
+  maxTitleLength: 200,
+  /** Characters of the reason of an answer, and of the error text of a client tool. */
+  maxReasonLength: 2_000,
   /** UTF-8 bytes (as JSON) of the per-request `body` of a `send`. */
   maxBodyBytes: 16_384,
 } as const;

@@ -46,26 +46,41 @@ export interface Message {
   /** Epoch ms, integer: for a user message when it was accepted, for a reply when it was stored. */
   createdAt: number;
   facts?: TurnFacts;
+  /** How a later turn about this message (`regenerate`, `continue`) ended, when it ended without output. */
+  lastTurn?: TurnFacts;
 }
+
+/** What a turn was made by. */
+export type TurnKind = "send" | "edit" | "regenerate" | "continue";
+
+/** Why `onTurn` is called again for a turn, or for a message that has parts already. */
+export type ResumeKind = "approval" | "client-tool" | "recovery" | "continue";
 
 /** The turn that is running (or waiting), as clients see it. */
 export interface TurnView {
   id: string;
-  kind: "send";
-  /** Id of the live message, and of the stored reply. */
+  kind: TurnKind;
+  /** Id of the live message, and of the stored reply: that of the turn, except for `continue`. */
   messageId: string;
   /** Id of the message under which the live message stands. */
-  parent: string;
-  /** Number of leading parts that the live message took from an older one; 0 except for `continue`. */
+  parent: string | null;
+  /** Number of leading parts that the live message took from the stored one; 0 except for `continue`. */
   base: number;
-  state: "running";
+  /** `waiting`: for a person's approval or for the output of a client tool. */
+  state: "running" | "waiting";
   attempt: number;
+  resume?: ResumeKind;
+  /** Client tool calls that a connection has claimed: call id → connection id. Absent when there are none. */
+  claims?: Record<string, string>;
 }
 
 /** An accepted turn that has not started. Its message is not in history yet. */
 export interface QueueItem {
   turnId: string;
+  kind: TurnKind;
+  /** Id that the user message will have; for `regenerate` and `continue` that of the message that they are about. */
   messageId: string;
+  /** Empty for `regenerate` and `continue`. */
   parts: Part[];
   metadata?: unknown;
   author: string;
@@ -80,6 +95,12 @@ export interface SessionView {
   rev: number;
   status: "active" | "paused" | "archived" | "deleted";
   title: string | null;
+  /** Revision of the last change of status or title. */
+  metaRev: number;
+  /** The app state; absent when the class declares none. */
+  state?: unknown;
+  /** Revision of the last change of the app state; 0 before the first. */
+  stateRev: number;
 }
 
 /** The live message in the form that the fold works on. */

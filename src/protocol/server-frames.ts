@@ -9,7 +9,7 @@ export interface UnknownFrame {
   frameType: string;
 }
 
-const TYPES = /^(welcome|snapshot|delta|chunks|turn|ack|error|page|event)$/;
+const TYPES = /^(welcome|snapshot|delta|chunks|turn|ack|error|page|event|mark)$/;
 
 /** The value of a JSON text, null for any other text. */
 function tryParseJson(text: string): unknown {

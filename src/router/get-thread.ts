@@ -33,6 +33,13 @@ export interface ThreadSendOptions {
   body?: unknown;
 }
 
+/** What `append` takes beside its text or parts. */
+export interface ThreadAppendOptions {
+  /** Id of the message. Give the same one to a retry: it is stored once. @default a new id */
+  id?: string;
+  metadata?: unknown;
+}
+
 /** One thread, as the app's own server code uses it. Each method is one call of the object. */
 export interface ThreadHandle {
   /**
@@ -40,6 +47,17 @@ export interface ThreadHandle {
    * @throws {ChatError} what a client would get: `queue_full`, `id_reused`, `not_found`, `bad_frame`, …
    */
   send(input: string | Part[], options?: ThreadSendOptions): Promise<{ turnId: string; messageId: string; position: number }>;
+  /**
+   * Stores a message of the assistant without a model call, under the last message; while turns run or wait in line, behind
+   * them. Resolves when it is stored or in line. `as` is its author.
+   * @throws {ChatError} `queue_full`, `id_reused`, `not_found`, `bad_frame`
+   */
+  append(input: string | Part[], options?: ThreadAppendOptions): Promise<{ messageId: string }>;
+  /**
+   * Merges fields into the app state. With `ifRev`, only when nobody has set it since that revision.
+   * @throws {ChatError} `bad_request` when the whole does not fit `static state`, `state_conflict` with `details { value, rev }`
+   */
+  setState(change: Record<string, unknown>, options?: { ifRev?: number }): Promise<{ rev: number }>;
   /**
    * Ends a turn, by default the one that runs or is next in line; quiet when there is none. Keeps its partial reply.
    * @throws {ChatError} `not_found` for an unknown turn or thread, `bad_frame` in a thread that has no message yet
@@ -82,9 +100,16 @@ export function getThread(
   return {
     send: async (input, { id = newId(), messageId = `${id}-m`, body } = {}) => {
       if (messageId.length > 64) throw new ChatError("bad_request", "An `id` of more than 62 characters needs a `messageId` of its own.");
-      const parts = typeof input === "string" ? [{ type: "text", text: input }] : input;
-      const { result } = await command({ type: "send", id, messageId, parts, ...(body !== undefined ? { body } : {}) });
+      const { result } = await command({ type: "send", id, messageId, parts: partsOf(input), ...(body !== undefined ? { body } : {}) });
       return { turnId: id, messageId, position: result?.position ?? 0 };
+    },
+    append: async (input, { id = newId(), metadata } = {}) => {
+      await command({ type: "append", id, parts: partsOf(input), ...(metadata !== undefined ? { metadata } : {}) });
+      return { messageId: id };
+    },
+    setState: async (value, { ifRev } = {}) => {
+      const { rev } = await command({ type: "set", id: newId(), field: "state", value, ...(ifRev !== undefined ? { ifRev } : {}) });
+      return { rev };
     },
     stop: async (turnId) => void (await command({ type: "stop", id: newId(), ...(turnId !== undefined ? { turnId } : {}) })),
     cancel: async (turnId) => void (await command({ type: "cancel", id: newId(), turnId })),
@@ -95,4 +120,8 @@ export function getThread(
       return { messages: answer.messages, hasEarlier: answer.hasEarlier };
     },
   };
+}
+
+function partsOf(input: string | Part[]): Part[] {
+  return typeof input === "string" ? [{ type: "text", text: input }] : input;
 }

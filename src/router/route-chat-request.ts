@@ -7,6 +7,7 @@ import { ChatError } from "../errors.ts";
 import { newId } from "../protocol/ids.ts";
 import { handleCommand } from "./commands-route.ts";
 import { handleIdentity } from "./identity-route.ts";
+import { handleMessages } from "./messages-route.ts";
 import { requireNamespace } from "./namespace.ts";
 import type { RouteChatRequestOptions, RouteContext, RouterDeps } from "./options.ts";
 import { errorResponse } from "./responses.ts";
@@ -74,6 +75,8 @@ function handleRoute(request: Request, route: Route, context: RouteContext): Pro
       return handleTicket(request, route.threadId, context);
     case "commands":
       return handleCommand(request, route.threadId, context);
+    case "messages":
+      return handleMessages(request, route.threadId, context);
     case "socket":
       return handleSocket(request, route.threadId, context);
   }

@@ -5,6 +5,7 @@ export type Route =
   | { kind: "identity" }
   | { kind: "ticket"; threadId: string }
   | { kind: "commands"; threadId: string }
+  | { kind: "messages"; threadId: string }
   | { kind: "socket"; threadId: string };
 
 /** The methods that each address takes, beside OPTIONS. */
@@ -12,10 +13,11 @@ export const METHODS: Record<Route["kind"], readonly string[]> = {
   identity: ["POST"],
   ticket: ["POST"],
   commands: ["POST"],
+  messages: ["GET"],
   socket: ["GET"],
 };
 
-const THREAD_ROUTE = /^\/threads\/([A-Za-z0-9_-]{1,64})\/(ticket|commands|socket)$/;
+const THREAD_ROUTE = /^\/threads\/([A-Za-z0-9_-]{1,64})\/(ticket|commands|messages|socket)$/;
 
 /** The part of `pathname` below `basePath` ("" or "/…"), or null when it is not below it. */
 export function pathBelow(pathname: string, basePath: string): string | null {
@@ -27,5 +29,5 @@ export function pathBelow(pathname: string, basePath: string): string | null {
 export function matchRoute(path: string): Route | null {
   if (path === "/identity") return { kind: "identity" };
   const match = THREAD_ROUTE.exec(path);
-  return match ? { kind: match[2] as "ticket" | "commands" | "socket", threadId: match[1]! } : null;
+  return match ? { kind: match[2] as Exclude<Route["kind"], "identity">, threadId: match[1]! } : null;
 }

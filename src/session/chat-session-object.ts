@@ -1,25 +1,31 @@
-// The class that an app extends: thin glue between the platform's handlers and the session. The only file of the package that
-// extends DurableObject, so that everything else also runs where `cloudflare:workers` does not exist.
-import { DurableObject } from "cloudflare:workers";
+// The class that an app extends: thin glue between the platform's handlers and the session. What it needs of the platform
+// itself comes from platform.ts, so that it also runs where `cloudflare:workers` does not exist.
 import type { z } from "zod";
 import type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
 import type { CommandAnswer, CommandRequest, PageRequest } from "../auth/rpc.ts";
 import { ticketOfUpgrade, tryReadTicket } from "../auth/ticket.ts";
-import { ChatError, ERRORS, toErrorBody } from "../errors.ts";
+import { ChatError, ERRORS, isChatError, toErrorBody } from "../errors.ts";
 import type { Command, Role } from "../protocol/frames.ts";
-import { PING, PONG, PROTOCOL } from "../protocol/limits.ts";
 import type { Principal } from "../protocol/principal.ts";
 import type { Connection } from "../sockets/connection.ts";
 import { SocketHub } from "../sockets/hub.ts";
 import { Database } from "../storage/database.ts";
 import type { Migration } from "../storage/migration.ts";
 import { LIBRARY_MIGRATIONS } from "../storage/schema.ts";
-import type { TurnResult } from "../stream/source.ts";
-import { platformDeps } from "./deps.ts";
+import { GENERIC_ERROR_TEXT, type TurnResult } from "../stream/source.ts";
 import type { SessionHooks, TurnEndEvent } from "./hooks.ts";
-import { flushOptionsOf, recoveryOptionsOf, type ChatOptions } from "./options.ts";
+import { busyPolicyOf, flushOptionsOf, recoveryOptionsOf, toolOptionsOf, type ChatOptions } from "./options.ts";
+import { DurableObject, platformOf, type Platform } from "./platform.ts";
 import { Session } from "./session.ts";
 import type { Turn } from "./turn-context.ts";
+
+/** A tool that runs in a client. */
+export interface ClientTool {
+  /** Schema of what the model gives: the same as the tool's `inputSchema`. */
+  input?: z.ZodType;
+  /** Schema of what the client answers; without it any JSON value is taken. */
+  output?: z.ZodType;
+}
 
 /** Ids that a client of chatcell makes: 128 random bits, base64url. */
 const RANDOM_THREAD_ID = /^[\w-]{22}$/;
@@ -41,12 +47,24 @@ const RANDOM_THREAD_ID = /^[\w-]{22}$/;
  *   }
  * }
  */
-export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends DurableObject<Env> {
+export abstract class ChatSessionObject<Env = unknown, Body = unknown, State = unknown> extends DurableObject<Env> {
   /** The app's own schema steps, in their own scope; table names may not begin with `cc_`. Run before the first event. */
   static readonly migrations: readonly Migration[] = [];
 
   /** Schema of the per-request `body` of a `send`; without it a `body` is refused. */
   static readonly body?: z.ZodType;
+
+  /**
+   * Schema of the app state: one typed value of the thread, which every client sees and may set. Give each field a default:
+   * a new thread begins with what the schema makes of `{}`. At most 65,536 bytes as JSON.
+   */
+  static readonly state?: z.ZodType;
+
+  /**
+   * Tools that run in a client, by name: give the model a tool of the same name without `execute`. The turn waits until a
+   * client has given the output, which has to fit the schema.
+   */
+  static readonly clientTools: Readonly<Record<string, ClientTool>> = {};
 
   /** Schema of `connection.state`; without it any JSON value up to 12,288 bytes is taken. */
   static readonly connectionState?: z.ZodType;
@@ -58,28 +76,36 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
 
   readonly #session: Session<WebSocket>;
   readonly #hub: SocketHub<WebSocket>;
+  readonly #platform: Platform;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const app = this.constructor as typeof ChatSessionObject;
     const options = app.configure(env);
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(PING, PONG));
-    this.#hub = new SocketHub<WebSocket>(ctx, (value) => parseWith(app.connectionState, value, "connection state"), platformDeps.now);
+    this.#platform = platformOf(ctx);
+    const { deps, report } = this.#platform;
+    this.#hub = new SocketHub<WebSocket>(ctx, {
+      parseState: (value) => parseWith(app.connectionState, value, "connection state"),
+      now: deps.now,
+      newId: deps.newId,
+    });
     this.#session = new Session({
       db: new Database(ctx.storage),
       hub: this.#hub,
       alarm: ctx.storage,
       hooks: this.#hooks(),
-      deps: platformDeps,
+      deps,
       schema: {
         library: LIBRARY_MIGRATIONS,
         app: app.migrations,
-        now: platformDeps.now,
+        now: deps.now,
         mode: options.development ? "strict" : "report",
         report: (problem) => report(new Error(`Migration ${problem.scope} ${problem.id} is ${problem.kind} since it was applied.`)),
       },
       flush: flushOptionsOf(options),
       recovery: recoveryOptionsOf(options),
+      tools: toolOptionsOf(options),
+      busy: busyPolicyOf(options),
       report,
     });
     void ctx.blockConcurrencyWhile(async () => this.#session.open());
@@ -95,13 +121,21 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
    * before the model has finished: the result is read to its end, stored and streamed. What it throws ends the turn as
    * `failed`; clients see a general text, the log of the Worker the error.
    */
-  abstract onTurn(turn: Turn<Body>): TurnResult | Promise<TurnResult>;
+  abstract onTurn(turn: Turn<Body, State>): TurnResult | Promise<TurnResult>;
 
   /**
    * Called after a turn has ended and is stored, once for each turn and in their order. After a crash in between, or when it
    * threw (five times at most), it is called again with `again: true`.
    */
   onTurnEnd?(event: TurnEndEvent): void | Promise<void>;
+
+  /**
+   * What people are shown of an error of the model, of a tool or of `onTurn`; undefined for a general text. The error itself
+   * goes to the log of the Worker. Never called for an error of chatcell itself.
+   */
+  errorText(_error: unknown): string | undefined {
+    return undefined;
+  }
 
   /** Called when a client has connected and was sent what it lacked. */
   onConnect(_connection: Connection): void | Promise<void> {}
@@ -122,6 +156,19 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
   /** Grants a role beyond the stored ones, for example to a whole organisation; null grants none. Synchronous. */
   authorizeThread(_principal: Principal): Role | null {
     return null;
+  }
+
+  /** The app state as it is now, as its schema gives it. Read it again after an `await`: clients may set it. */
+  protected get state(): State {
+    return this.#session.state as State;
+  }
+
+  /**
+   * Merges fields into the app state, stores it and sends it to every client.
+   * @throws {ChatError} `bad_request` when the whole does not fit the schema, `too_large`, `not_found` without a thread
+   */
+  protected setState(change: Partial<State>): void {
+    this.#session.setState(change);
   }
 
   /** Sends a transient event to every connected client: not stored, not replayed. */
@@ -149,14 +196,12 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
     try {
       const ticket = tryReadTicket(ticketOfUpgrade(request));
       if (!ticket) throw new ChatError("bad_ticket", "The ticket cannot be read.");
-      const { 0: client, 1: server } = new WebSocketPair();
       const origin = request.headers.get("origin") ?? "";
       const cursor = new URL(request.url).searchParams.get("cursor");
-      this.#session.connect(server, { nonce: ticket.nonce, origin, cursor });
-      return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": PROTOCOL } });
+      return this.#platform.upgrade(request, (socket) => this.#session.connect(socket, { nonce: ticket.nonce, origin, cursor }));
     } catch (error) {
       const body = toErrorBody(error);
-      if (body.code === "internal") report(error);
+      if (body.code === "internal") this.#platform.report(error);
       return Response.json({ error: body }, { status: ERRORS[body.code].status, headers: { "cache-control": "no-store" } });
     }
   }
@@ -182,11 +227,22 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
     this.#session.alarm();
   }
 
+  #errorText(error: unknown): string {
+    if (isChatError(error)) return error.message;
+    try {
+      const text: unknown = this.errorText(error);
+      return typeof text === "string" && text !== "" ? text : GENERIC_ERROR_TEXT;
+    } catch (failure) {
+      this.#platform.report(failure);
+      return GENERIC_ERROR_TEXT;
+    }
+  }
+
   #hooks(): SessionHooks {
-    const { body } = this.constructor as typeof ChatSessionObject;
+    const { body, state, clientTools } = this.constructor as typeof ChatSessionObject;
     const app = () => this;
     return {
-      onTurn: (turn) => this.onTurn(turn as Turn<Body>),
+      onTurn: (turn) => this.onTurn(turn as Turn<Body, State>),
       // Asked for each time: a class may define it as a field, which does not exist yet in the constructor of the base.
       get onTurnEnd() {
         return app().onTurnEnd?.bind(app());
@@ -200,6 +256,10 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown> extends D
         if (!body && value !== undefined) throw new ChatError("bad_request", "This chat takes no `body`: the class has no `static body`.");
         return body && parseWith(body, value, "body");
       },
+      parseState: state && ((value) => parseWith(state, value, "state")),
+      isClientTool: (name) => Object.hasOwn(clientTools, name),
+      parseToolOutput: (name, output) => parseWith(clientTools[name]?.output, output, `output of ${name}`),
+      errorText: (error) => this.#errorText(error),
     };
   }
 }
@@ -211,8 +271,4 @@ function parseWith(schema: z.ZodType | undefined, value: unknown, what: string):
   const issue = parsed.error.issues[0];
   const where = issue?.path.length ? ` at ${issue.path.join(".").slice(0, 80)}` : "";
   throw new ChatError("bad_request", `The ${what} is not valid${where}: ${issue?.message ?? "unknown reason"}`);
-}
-
-function report(error: unknown): void {
-  console.error("chatcell:", error);
 }

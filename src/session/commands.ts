@@ -2,7 +2,15 @@
 import type { Principal } from "../protocol/principal.ts";
 import { isAllowed } from "../auth/roles.ts";
 import { ChatError } from "../errors.ts";
-import type { AckFrame, Command, CommandResult } from "../protocol/frames.ts";
+import type {
+  AckFrame,
+  Command,
+  CommandResult,
+  ContinueCommand,
+  EditMessageCommand,
+  RegenerateCommand,
+  SendCommand,
+} from "../protocol/frames.ts";
 import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import { hashText } from "../storage/migration.ts";
@@ -10,6 +18,8 @@ import type { Tables } from "../storage/tables.ts";
 import type { ActingRole } from "./access.ts";
 import type { Commit, Committer } from "./commit.ts";
 import type { Deps } from "./deps.ts";
+import type { Answers } from "./answers.ts";
+import type { AppState } from "./app-state.ts";
 import type { SessionHooks } from "./hooks.ts";
 import type { Turns } from "./turns.ts";
 
@@ -20,8 +30,16 @@ export interface CommandsPorts {
   tables: Tables;
   committer: Committer;
   turns: Turns;
+  answers: Answers;
+  appState: AppState;
   hooks: SessionHooks;
   deps: Deps;
+}
+
+/** Who sends a command: `connectionId` is that of the socket, absent for HTTP and RPC. */
+export interface Sender {
+  principal: Principal;
+  connectionId?: string;
 }
 
 /** A command whose form, body and sender have been checked; what is left happens in its transaction. */
@@ -39,18 +57,17 @@ export class Commands {
    * @throws {ChatError} and nothing has changed: `forbidden`, `id_reused`, `stale_epoch`, `bad_request` (body), and those of
    * the command itself
    */
-  handle(principal: Principal, role: ActingRole, command: Command): AckFrame {
-    return this.#ports.committer.run(this.check(principal, role, command));
+  handle(sender: Sender, role: ActingRole, command: Command): AckFrame {
+    return this.#ports.committer.run(this.check(sender, role, command));
   }
 
   /** Checks what needs no transaction. @throws {ChatError} `forbidden`, `bad_request` */
-  check(principal: Principal, role: ActingRole, command: Command): CheckedCommand {
+  check(sender: Sender, role: ActingRole, command: Command): CheckedCommand {
     const { hooks } = this.#ports;
-    if (role === "system") return (commit) => this.#once(commit, principal, command);
-    if (!isAllowed(role, command.type) || hooks.authorize(principal, role, command) !== true) {
+    if (role !== "system" && (!isAllowed(role, command.type) || hooks.authorize(sender.principal, role, command) !== true)) {
       throw new ChatError("forbidden", `This principal may not ${command.type} in this thread.`);
     }
-    return (commit) => this.#once(commit, principal, command);
+    return (commit) => this.#once(commit, sender, command);
   }
 
   /** The ack of a command that was accepted before; undefined when it was not. @throws {ChatError} `id_reused` */
@@ -63,14 +80,14 @@ export class Commands {
     return { type: "ack", ref: command.id, rev: known.rev, ...(known.result ? { result: known.result } : {}) };
   }
 
-  #once(commit: Commit, principal: Principal, command: Command): AckFrame {
+  #once(commit: Commit, sender: Sender, command: Command): AckFrame {
+    const { principal } = sender;
     const repeated = this.repeated(principal, command);
     if (repeated) return repeated;
     if (command.epoch !== commit.session.epoch && !isFirst(commit, command)) {
       throw new ChatError("stale_epoch", "The history was replaced since this command was made. Reload the thread and try again.");
     }
-    const body = command.type === "send" ? this.#ports.hooks.parseBody(boundedBody(command.body)) : undefined;
-    const result = this.#carryOut(commit, principal, command, body);
+    const result = this.#carryOut(commit, sender, command);
     const { rev } = commit.session;
     const { tables, deps } = this.#ports;
     tables.commands.insert(command.id, { fingerprint: fingerprintOf(principal, command), rev, result }, deps.now());
@@ -78,28 +95,60 @@ export class Commands {
     return { type: "ack", ref: command.id, rev, result };
   }
 
-  #carryOut(commit: Commit, principal: Principal, command: Command, body: unknown): CommandResult {
-    const { turns } = this.#ports;
+  #carryOut(commit: Commit, { principal, connectionId }: Sender, command: Command): CommandResult {
+    const { turns, answers, appState } = this.#ports;
     switch (command.type) {
+      case "edit":
+        if ("turnId" in command) return turns.line.edit(commit, command, this.#bodyOf(command, "may be missing"));
+        return this.#accept(commit, principal, command);
       case "send":
-        return turns.accept(commit, principal, command, body);
+      case "regenerate":
+      case "continue":
+        return this.#accept(commit, principal, command);
+      case "append":
+        return turns.line.accept(commit, principal, command, {});
       case "stop":
       case "cancel":
         return turns.end(commit, command.turnId, { type: command.type });
+      case "resolve":
+        return answers.resolve(commit, principal, command, connectionId);
+      case "claim":
+        return answers.claim(commit, command, connectionId);
+      case "set":
+        appState.set(commit, command);
+        return {};
     }
+  }
+
+  #accept(commit: Commit, principal: Principal, command: AskingCommand): CommandResult {
+    const body = this.#bodyOf(command);
+    const state = this.#ports.appState.of(commit.session);
+    return this.#ports.turns.line.accept(commit, principal, command, {
+      ...(body !== undefined ? { body } : {}),
+      ...(state !== undefined ? { state } : {}),
+    });
+  }
+
+  /** The validated per-request input. A queued message keeps the one that it has when its edit brings none. */
+  #bodyOf({ body }: { body?: unknown }, missing?: "may be missing"): unknown {
+    return body === undefined && missing ? undefined : this.#ports.hooks.parseBody(boundedBody(body));
   }
 }
 
+/** A command that calls `onTurn`. */
+type AskingCommand = SendCommand | EditMessageCommand | RegenerateCommand | ContinueCommand;
+
 function boundedBody(body: unknown): unknown {
   if (body !== undefined && utf8Length(JSON.stringify(body)) > LIMITS.maxBodyBytes) {
-    throw new ChatError("too_large", `The \`body\` of a send may have at most ${LIMITS.maxBodyBytes} bytes as JSON.`);
+    throw new ChatError("too_large", `The \`body\` of a command may have at most ${LIMITS.maxBodyBytes} bytes as JSON.`);
   }
   return body;
 }
 
 /** The message that makes a thread comes before any epoch. */
 function isFirst(commit: Commit, command: Command): boolean {
-  return command.type === "send" && command.epoch === undefined && commit.session.rev === 0;
+  const { type, epoch } = command;
+  return (type === "send" || type === "append") && epoch === undefined && commit.session.rev === 0;
 }
 
 /** What makes two requests with one id the same request. Not the epoch: a repeat may know one that the first did not. */

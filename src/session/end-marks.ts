@@ -34,10 +34,10 @@ export class EndMarks {
   }
 
   /** Stores the mark of a turn in the commit that ends it. */
-  add(commit: Commit, { turnId, messageId }: TurnEnd): void {
+  add(commit: Commit, { turnId, messageId, createdAt, facts }: TurnEnd): void {
     const { hooks, deps } = this.#ports;
     if (!hooks.onTurnEnd) return;
-    const mark: EndMark = { turnId, messageId, tries: 1 };
+    const mark: EndMark = { turnId, messageId, facts, isReply: createdAt !== undefined, tries: 1 };
     commit.change({ endMarks: [...commit.session.endMarks, mark], dueAt: commit.session.dueAt ?? deps.now() + HOOK_LEASE_MS });
     this.#fresh.add(turnId);
     // Behind others it waits for them: for the loop that works on them, or for the alarm of the one that failed.
@@ -99,10 +99,10 @@ export class EndMarks {
     return true;
   }
 
-  #eventOf({ turnId, messageId }: EndMark, again: boolean): TurnEndEvent | null {
+  #eventOf({ turnId, messageId, facts: ended, isReply = messageId === turnId }: EndMark, again: boolean): TurnEndEvent | null {
     const message = this.#ports.tables.messages.find(messageId);
-    if (!message?.facts) return null;
-    return { turnId, reply: messageId === turnId ? message : null, facts: message.facts, again };
+    const facts = ended ?? message?.facts;
+    return message && facts ? { turnId, reply: isReply ? message : null, facts, again } : null;
   }
 
   #remove(mark: EndMark): void {

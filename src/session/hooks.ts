@@ -30,4 +30,12 @@ export interface SessionHooks {
   authorizeThread(principal: Principal): Role | null;
   /** The validated per-request body. Throws `bad_request`. */
   parseBody(value: unknown): unknown;
+  /** The validated app state; undefined when the class declares none. Throws `bad_request`. */
+  readonly parseState: ((value: object) => unknown) | undefined;
+  /** True for the name of a tool that clients run. */
+  isClientTool(this: void, toolName: string): boolean;
+  /** The validated output of a client tool. Throws `bad_request`. */
+  parseToolOutput(toolName: string, output: unknown): unknown;
+  /** What people are shown of an error of the model, of a tool or of `onTurn`. Never throws. */
+  errorText(error: unknown): string;
 }

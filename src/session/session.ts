@@ -3,13 +3,14 @@
 import { Admissions, type AdmitAnswer, type AdmitRequest } from "../auth/admissions.ts";
 import { isAllowed } from "../auth/roles.ts";
 import { isSystem, type CommandAnswer, type CommandRequest, type PageAnswer, type PageRequest } from "../auth/rpc.ts";
-import type { Principal } from "../protocol/principal.ts";
 import { ChatError, isChatError, toErrorBody } from "../errors.ts";
 import { readPage } from "../history/page.ts";
 import { parseClientFrame, parseCommand, parseFirstCommand } from "../protocol/client-frames.ts";
 import { tryParseCursor } from "../protocol/cursor.ts";
-import type { AckFrame, ClientFrame, Command, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
+import type { AckFrame, Command, PartRead, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import type { Part } from "../protocol/messages.ts";
+import { stubMessage } from "../protocol/stubs.ts";
 import type { ServerSocket, SocketConnection } from "../sockets/connection.ts";
 import type { SocketHub } from "../sockets/hub.ts";
 import type { Database } from "../storage/database.ts";
@@ -18,14 +19,19 @@ import { createTables, type Tables } from "../storage/tables.ts";
 import type { FlushOptions } from "../stream/flush-policy.ts";
 import { Access, noSuchThread } from "./access.ts";
 import { Alarms, type AlarmPlatform } from "./alarms.ts";
-import { Commands } from "./commands.ts";
+import { Answers } from "./answers.ts";
+import { AppState } from "./app-state.ts";
+import { Commands, type Sender } from "./commands.ts";
 import { Committer, type Commit } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import { EndMarks } from "./end-marks.ts";
 import type { SessionHooks } from "./hooks.ts";
+import { Lease } from "./lease.ts";
+import type { BusyPolicy } from "./line.ts";
 import type { RecoveryOptions } from "./recovery.ts";
-import { viewOf } from "./settlement.ts";
+import { Runner, type ToolOptions } from "./runner.ts";
 import { syncFrames } from "./sync.ts";
+import { liveIdOf, viewOf } from "./turn-view.ts";
 import { Turns } from "./turns.ts";
 
 export interface SessionPorts<Socket extends ServerSocket> {
@@ -37,6 +43,8 @@ export interface SessionPorts<Socket extends ServerSocket> {
   schema: SchemaPlan;
   flush: FlushOptions;
   recovery: RecoveryOptions;
+  tools: ToolOptions;
+  busy: BusyPolicy;
   /** For the log of the server: never throws, and never reaches a client. */
   report: (error: unknown) => void;
 }
@@ -52,6 +60,9 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   readonly #alarms: Alarms;
   readonly #committer: Committer;
   readonly #turns: Turns;
+  readonly #lease: Lease;
+  readonly #answers: Answers;
+  readonly #appState: AppState;
   readonly #commands: Commands;
   readonly #endMarks: EndMarks;
   readonly #admissions: Admissions;
@@ -60,27 +71,33 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   #isRecovered = false;
 
   constructor(ports: SessionPorts<Socket>) {
-    const { db, hub, alarm, hooks, deps, flush, recovery, report } = ports;
+    const { db, hub, alarm, hooks, deps, flush, recovery, tools, busy, report } = ports;
     this.#ports = ports;
-    this.#tables = createTables(db);
-    this.#access = new Access({ tables: this.#tables, hooks, deps, report });
+    const tables = createTables(db);
+    this.#tables = tables;
+    this.#access = new Access({ tables, hooks, deps, report });
     hub.refusalOf = (principal) => this.#access.refusalOf(principal);
-    this.#alarms = new Alarms(alarm, this.#tables, report);
-    this.#committer = new Committer({ db, tables: this.#tables, hub, alarms: this.#alarms }, deps.now);
-    this.#endMarks = new EndMarks({ tables: this.#tables, committer: this.#committer, deps, hooks, report });
+    this.#alarms = new Alarms(alarm, tables, report);
+    this.#committer = new Committer({ db, tables, hub, alarms: this.#alarms }, deps.now);
+    const committer = this.#committer;
+    this.#endMarks = new EndMarks({ tables, committer, deps, hooks, report });
+    this.#appState = new AppState({ tables, hooks });
+    const { isClientTool } = hooks;
+    const runner = new Runner({ db, tables, hub, hooks, deps, flush, tools, report }, (run, end) => this.#lease.runEnded(run, end));
     this.#turns = new Turns({
-      db,
-      tables: this.#tables,
-      hub,
-      committer: this.#committer,
-      hooks,
+      tables,
+      runner,
       deps,
-      flush,
-      recovery,
+      busy,
+      isClientTool,
+      stateOf: (session) => this.#appState.of(session),
       onEnded: (commit, end) => this.#endMarks.add(commit, end),
-      report,
     });
-    this.#commands = new Commands({ tables: this.#tables, committer: this.#committer, turns: this.#turns, hooks, deps });
+    const turns = this.#turns;
+    this.#lease = new Lease({ tables, committer, runner, turns, deps, recovery, isClientTool, report });
+    const isConnected = (connectionId: string) => hub.connections().some(({ id }) => id === connectionId);
+    this.#answers = new Answers({ tables, turns, hooks, deps, isConnected });
+    this.#commands = new Commands({ tables, committer, turns, answers: this.#answers, appState: this.#appState, hooks, deps });
     this.#admissions = new Admissions(deps);
   }
 
@@ -108,29 +125,28 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     try {
       const { principal, tenant, threadId, create } = request;
       const isNew = !this.#isReady();
-      if (isNew && !(create && isSystem(principal) && isOfType(request.command, "send"))) {
+      if (isNew && !(create && isSystem(principal) && (isOfType(request.command, "send") || isOfType(request.command, "append")))) {
         throw noSuchThread();
       }
       const completed = isSystem(principal) && !isNew ? this.#completed(request.command) : request.command;
       const command = parseCommand(completed);
       const ack = isNew
-        ? this.#makeThread({ tenant, threadId, owner: create!.owner }, this.#commands.check(principal, "system", command))
-        : this.#commands.handle(principal, this.#access.actingRoleOf(principal), command);
+        ? this.#makeThread({ tenant, threadId, owner: create!.owner }, this.#commands.check({ principal }, "system", command))
+        : this.#commands.handle({ principal }, this.#access.actingRoleOf(principal), command);
       return { ok: true, ack };
     } catch (error) {
       return { ok: false, error: this.#errorBody(error) };
     }
   }
 
-  /** Reads a page of settled history, for code that has no socket. */
+  /** Reads a page of settled history, for code that has no socket. Only the server itself gets large payloads in it. */
   page({ principal, before }: PageRequest): PageAnswer {
     try {
       this.#requireThread();
-      this.#access.actingRoleOf(principal);
-      return {
-        ok: true,
-        ...readPage(this.#tables.messages, before === undefined ? this.#tables.session.read().head : this.#parentOf(before)),
-      };
+      const role = this.#access.actingRoleOf(principal);
+      const last = before === undefined ? this.#tables.session.read().head : this.#parentOf(before);
+      const page = readPage(this.#tables.messages, last);
+      return { ok: true, ...page, messages: role === "system" ? page.messages : page.messages.map(stubMessage) };
     } catch (error) {
       return { ok: false, error: this.#errorBody(error) };
     }
@@ -159,8 +175,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     if (hub.count >= LIMITS.maxConnections) throw new ChatError("too_many_connections", "This thread has too many open connections.");
     const missing = this.#sync(cursor);
     const connection = hub.accept(socket, { id: deps.newId(), principal });
-    connection.deliver(this.#welcome(connection, role));
-    for (const frame of missing) connection.deliver(frame);
+    connection.deliver(this.#welcome(connection, role), ...missing);
     this.#callHook(() => hooks.onConnect(connection));
   }
 
@@ -174,12 +189,16 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     try {
       // Read before the rate is looked at: without its id in the refusal, the client would wait for an answer for ever.
       const parsed = parseClientFrame(data);
-      ref = "frame" in parsed ? parsed.frame.id : parsed.ref;
+      const frame = "frame" in parsed ? parsed.frame : parsed;
+      // Takes nothing of the rate: a client that reads fast would pay for it. An honest one sends as many as it got marks.
+      if ("type" in frame && frame.type === "window") return connection.confirm(frame);
+      ref = "type" in frame ? frame.id : frame.ref;
       if (!connection.takeCommand(this.#ports.deps.now())) {
         throw new ChatError("rate_limited", `A connection may send ${LIMITS.commandsPerSecond} frames a second.`);
       }
-      if ("error" in parsed) throw parsed.error;
-      for (const frame of this.#answer(connection.principal, role, parsed.frame)) connection.deliver(frame);
+      if ("error" in frame) throw frame.error;
+      const sender = { principal: connection.principal, connectionId: connection.id };
+      connection.deliver(...this.#answer(sender, role, frame));
     } catch (error) {
       connection.deliver({ type: "error", ...(ref !== undefined ? { ref } : {}), ...this.#errorBody(error) });
     }
@@ -188,7 +207,32 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   /** A socket has closed. */
   disconnected(socket: Socket): void {
     const connection = this.#ports.hub.remove(socket);
-    if (connection) this.#callHook(() => this.#ports.hooks.onDisconnect(connection));
+    if (!connection) return;
+    this.#freeClaims();
+    this.#callHook(() => this.#ports.hooks.onDisconnect(connection));
+  }
+
+  /** What a connection that is gone has claimed is free again. */
+  #freeClaims(): void {
+    const { report } = this.#ports;
+    try {
+      if (this.#schema === "ready" && this.#tables.turns.live()?.progress.claims) {
+        this.#committer.run((commit) => this.#answers.release(commit));
+      }
+    } catch (error) {
+      report(error); // A claim of a connection that is gone binds nobody, whatever the row says.
+    }
+  }
+
+  /** The app state as it is now; undefined when the class declares none, or there is no thread. */
+  get state(): unknown {
+    return this.#isReady() ? this.#appState.of(this.#tables.session.read()) : undefined;
+  }
+
+  /** Merges a value into the app state, as the server itself. @throws {ChatError} `not_found`, `bad_request`, `too_large` */
+  setState(value: Record<string, unknown>): void {
+    this.#requireThread();
+    this.#committer.run((commit) => this.#appState.set(commit, { field: "state", value }));
   }
 
   /** Does what is due. Never throws: a failure is reported and tried again, each time later. */
@@ -196,7 +240,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     this.#alarms.fired();
     try {
       if (!this.#isReady()) return;
-      this.#turns.renewLease();
+      this.#lease.due();
       this.#endMarks.due();
       this.#committer.run(() => {});
     } catch (error) {
@@ -216,7 +260,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     if (this.#schema !== "ready") this.#schema = openSchema(this.#ports.db, this.#ports.schema);
     if (this.#schema === "blank") return false;
     if (!this.#isRecovered) {
-      this.#turns.recover();
+      if (this.#lease.recover()) this.#freeClaims();
       this.#endMarks.due();
       this.#isRecovered = true;
     }
@@ -245,7 +289,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     return (
       this.#makeThread(
         { tenant, threadId, owner: principal.id },
-        (commit) => first && this.#commands.check(principal, "owner", first)(commit),
+        (commit) => first && this.#commands.check({ principal }, "owner", first)(commit),
       ) ?? undefined
     );
   }
@@ -277,15 +321,25 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     }
   }
 
-  #answer(principal: Principal, role: Role, frame: ClientFrame): ServerFrame[] {
+  #answer(sender: Sender, role: Role, frame: Command | Read): ServerFrame[] {
     if (frame.type === "page" || frame.type === "sync") return this.#read(role, frame);
-    return [this.#commands.handle(principal, role, frame)];
+    return [this.#commands.handle(sender, role, frame)];
   }
 
   #read(role: Role, read: Read): ServerFrame[] {
     if (!isAllowed(role, read.type)) throw new ChatError("forbidden", "This principal may not read this thread.");
     if (read.type === "sync") return this.#sync(read.cursor);
+    if ("part" in read) return [{ type: "page", ref: read.id, part: this.#partOf(read) }];
     return [{ type: "page", ref: read.id, ...readPage(this.#tables.messages, this.#parentOf(read.before)) }];
+  }
+
+  /** A part with its whole payload: of the live message, else of the stored one of this id. */
+  #partOf({ message: id, part: index }: PartRead): Part {
+    const turn = this.#tables.turns.live();
+    const message = turn && liveIdOf(turn) === id ? this.#turns.live(turn).message : this.#tables.messages.find(id);
+    const part = message?.parts[index];
+    if (!part) throw new ChatError("not_found", "There is no such part.");
+    return part;
   }
 
   #parentOf(messageId: string): string | null {
@@ -295,12 +349,13 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   }
 
   #sync(cursor: string | null): ServerFrame[] {
-    const running = this.#tables.turns.running();
+    const turn = this.#tables.turns.live();
     const source = {
       tables: this.#tables,
-      queue: this.#turns.queue(),
-      turn: running ? viewOf(running) : null,
-      live: running ? this.#turns.live(running) : null,
+      stateOf: (session: { state: string | null }) => this.#appState.of(session),
+      queue: this.#turns.line.items(),
+      turn: turn ? viewOf(turn) : null,
+      live: turn ? this.#turns.live(turn) : null,
     };
     return syncFrames(source, cursor === null ? null : tryParseCursor(cursor));
   }

@@ -1,42 +1,41 @@
-// What the end of a turn consists of: its view, its facts and the chunks that close its message. Pure.
+// The end of a turn: its facts, the chunks that close its message, and where in history its outcome goes.
 import { closingChunks } from "../protocol/close-open-parts.ts";
-import type { Chunk, LiveState, TurnFacts, TurnView } from "../protocol/messages.ts";
+import type { TurnEnd } from "../protocol/frames.ts";
+import type { Chunk, LiveState, Message, TurnFacts, Usage } from "../protocol/messages.ts";
+import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { TurnEffect } from "../turn/machine.ts";
-import type { Run } from "./run.ts";
+import type { Commit } from "./commit.ts";
+import { liveIdOf } from "./turn-view.ts";
 
 export type Settle = Extract<TurnEffect, { type: "settle" }>;
 
-/** The running turn as clients see it. */
-export function viewOf(turn: TurnRow): TurnView {
-  return {
-    id: turn.id,
-    kind: turn.kind,
-    messageId: turn.id,
-    parent: turn.messageId,
-    base: turn.base,
-    state: "running",
-    attempt: turn.attempt,
-  };
-}
-
-/** What is known of a turn that ends now. */
-export function factsOf(turn: TurnRow, effect: Settle, now: number, run: Run | undefined): TurnFacts {
+/** What is known of a turn that ends now. `usage`: of its last run. */
+export function factsOf(turn: TurnRow, effect: Settle, now: number, usage: Usage | undefined): TurnFacts {
+  const total = addUsage(turn.progress.usage, usage);
   return {
     outcome: effect.outcome,
     ...(effect.error ? { error: effect.error } : {}),
     ...(effect.finishReason !== undefined ? { finishReason: effect.finishReason } : {}),
-    ...(run?.usage ? { usage: run.usage } : {}),
+    ...(total ? { usage: total } : {}),
     startedAt: turn.startedAt ?? turn.createdAt,
     endedAt: now,
     attempts: turn.attempt,
   };
 }
 
-/** The last chunks of a turn: open parts end, open calls get an outcome, an interruption is said. */
-export function closing(live: LiveState, { outcome, error, hasNotice }: Settle): readonly Chunk[] {
+/** The sum of two counts, field by field. */
+export function addUsage(a: Usage | undefined, b: Usage | undefined): Usage | undefined {
+  if (!a || !b) return a ?? b;
+  const sum = { ...a };
+  for (const [key, value] of Object.entries(b) as [keyof Usage, number][]) sum[key] = (sum[key] ?? 0) + value;
+  return sum;
+}
+
+/** The last chunks of a turn: open parts end, open calls get an outcome, an interruption is said. `base`: parts it began with. */
+export function closing(live: LiveState, { outcome, error, hasNotice }: Settle, base: number): readonly Chunk[] {
   const chunks = closingChunks(live, CALL_OUTCOME[outcome]);
-  if (!hasNotice || !hasOutput(live)) return chunks;
+  if (!hasNotice || !hasOutput(live, base)) return chunks;
   return [...chunks, { type: "data-notice", data: { kind: outcome, text: error?.message ?? "" } }];
 }
 
@@ -47,9 +46,40 @@ const CALL_OUTCOME: Record<Settle["outcome"], string> = {
   interrupted: "Interrupted, outcome unknown.",
 };
 
-/** True when there is something to store: a reply of nothing but step marks is none. */
-export function hasOutput(live: LiveState): boolean {
-  return live.message.parts.some(
-    (part) => part.type !== "step-start" && !((part.type === "text" || part.type === "reasoning") && part.text === ""),
-  );
+/** True when there is something to store beyond the first `base` parts: a reply of nothing but step marks is none. */
+export function hasOutput(live: LiveState, base = 0): boolean {
+  return live.message.parts
+    .slice(base)
+    .some((part) => part.type !== "step-start" && !((part.type === "text" || part.type === "reasoning") && part.text === ""));
+}
+
+/**
+ * Stores how a turn ended, at a new revision: with output its reply (for `continue`, the reply that went on), without it the
+ * facts on the message that the turn was about.
+ */
+export function storeEnd(commit: Commit, { messages }: Tables, turn: TurnRow, live: LiveState, facts: TurnFacts): TurnEnd {
+  const { session } = commit;
+  const rev = commit.nextRev();
+  const end = { turnId: turn.id, seq: live.seq, facts };
+  if (!hasOutput(live, turn.base)) {
+    if (turn.kind === "send" || turn.kind === "edit") {
+      messages.setFacts(turn.messageId, facts, rev);
+      return { ...end, messageId: turn.messageId };
+    }
+    const messageId = turn.kind === "continue" ? liveIdOf(turn) : turn.messageId;
+    messages.setLastTurn(messageId, facts, rev);
+    return { ...end, messageId, isLastTurn: true };
+  }
+  const id = liveIdOf(turn);
+  const { parts, metadata } = live.message;
+  const body = { id, parts, ...(metadata !== undefined ? { metadata } : {}), facts };
+  if (turn.kind === "continue") {
+    messages.replace(rev, body);
+    return { ...end, messageId: id, createdAt: messages.find(id)?.createdAt ?? facts.endedAt };
+  }
+  const reply: Message = { ...body, parent: turn.messageId, role: "assistant", createdAt: facts.endedAt };
+  messages.insert(rev, reply);
+  // Another reply to a message that has one begins another branch.
+  commit.change({ head: id, ...(session.head !== turn.messageId ? { headRev: rev } : {}) });
+  return { ...end, messageId: id, createdAt: facts.endedAt };
 }

@@ -1,15 +1,17 @@
 // What a client that holds a cursor lacks: a delta and the missing chunks, or a snapshot. Never a replay of what it has.
 import { readPage } from "../history/page.ts";
 import type { DeltaFrame, ServerFrame, SnapshotFrame } from "../protocol/frames.ts";
-import { utf8Length } from "../protocol/bytes.ts";
 import type { Cursor } from "../protocol/cursor.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { LiveState, Message, QueueItem, SessionView, TurnView } from "../protocol/messages.ts";
+import { bytesAsSent, stubChunk, stubMessage } from "../protocol/stubs.ts";
 import type { SessionRow } from "../storage/session-table.ts";
 import type { Tables } from "../storage/tables.ts";
 
 export interface SyncSource {
   tables: Tables;
+  /** The app state as clients see it; undefined when the class has none. */
+  stateOf: (session: Pick<SessionRow, "state">) => unknown;
   queue: QueueItem[];
   turn: TurnView | null;
   /** The live state of `turn` as stored. */
@@ -27,7 +29,7 @@ export function syncFrames(source: SyncSource, cursor: Cursor | null): ServerFra
     to: session.rev,
     ...(changed.length > 0 ? { messages: changed } : {}),
     ...(session.queueRev > cursor.rev ? { queue: source.queue } : {}),
-    ...(session.metaRev > cursor.rev ? { session: { status: session.status, title: session.title } } : {}),
+    ...changedFields(source, session, cursor.rev),
     turn: source.turn,
   };
   return [...withLive(source, delta, cursor)];
@@ -41,7 +43,7 @@ function isWithin(session: SessionRow, cursor: Cursor): boolean {
 function changedSince(tables: Tables, rev: number): Message[] | null {
   const changed = tables.messages.changedAfter(rev, LIMITS.pageMessages + 1);
   if (changed.length > LIMITS.pageMessages) return null;
-  const bytes = changed.length > 1 ? utf8Length(JSON.stringify(changed)) : 0;
+  const bytes = changed.length > 1 ? bytesAsSent(changed, (messages) => messages.map(stubMessage)) : 0;
   return bytes > LIMITS.pageBytes ? null : changed;
 }
 
@@ -51,15 +53,24 @@ function withLive({ tables, turn, live }: SyncSource, delta: DeltaFrame, cursor:
   const from = cursor.live.seq + 1;
   if (from > live.seq) return [delta];
   const items = tables.log.readFrom(from);
-  if (utf8Length(JSON.stringify(items)) > LIMITS.maxReplayBytes) return [{ ...delta, live }];
+  if (bytesAsSent(items, (chunks) => chunks.map(stubChunk)) > LIMITS.maxReplayBytes) return [{ ...delta, live }];
   return [delta, { type: "chunks", turnId: turn.id, from, items }];
 }
 
-function snapshotOf({ tables, queue, turn, live }: SyncSource, session: SessionRow): SnapshotFrame {
+function changedFields(source: SyncSource, session: SessionRow, rev: number): Pick<DeltaFrame, "session"> {
+  const { status, title, metaRev, state, stateRev } = viewOfSession(source, session);
+  const meta = metaRev > rev ? { status, title, metaRev } : {};
+  const own = stateRev > rev ? { state, stateRev } : {};
+  return metaRev > rev || stateRev > rev ? { session: { ...meta, ...own } } : {};
+}
+
+/** The whole view of a thread. `session` is its row as the caller's transaction will leave it. */
+export function snapshotOf(source: SyncSource, session: SessionRow): SnapshotFrame {
+  const { tables, queue, turn, live } = source;
   const page = readPage(tables.messages, session.head);
   return {
     type: "snapshot",
-    session: viewOfSession(session),
+    session: viewOfSession(source, session),
     messages: page.messages,
     hasEarlier: page.hasEarlier,
     queue,
@@ -68,6 +79,8 @@ function snapshotOf({ tables, queue, turn, live }: SyncSource, session: SessionR
   };
 }
 
-function viewOfSession({ threadId, epoch, rev, status, title }: SessionRow): SessionView {
-  return { threadId, epoch, rev, status, title };
+function viewOfSession({ stateOf }: SyncSource, session: SessionRow): SessionView {
+  const { threadId, epoch, rev, status, title, metaRev, stateRev } = session;
+  const state = stateOf(session);
+  return { threadId, epoch, rev, status, title, metaRev, ...(state !== undefined ? { state } : {}), stateRev };
 }

@@ -1,107 +1,56 @@
-// The turns of one thread: takes them in, runs one at a time in the order of acceptance, and settles each one once.
-// Storage says which turn is running; the run in memory only works on it. A stored running turn without a run is an orphan.
-import type { Principal } from "../protocol/principal.ts";
-import { ChatError, type ErrorBody } from "../errors.ts";
-import type { CommandResult, SendCommand, TurnEnd } from "../protocol/frames.ts";
-import { LIMITS } from "../protocol/limits.ts";
-import type { LiveState, Message, QueueItem } from "../protocol/messages.ts";
-import type { SocketHub } from "../sockets/hub.ts";
-import type { Database } from "../storage/database.ts";
+// The turns of one thread: carries out what the turn machine decides, each event in one transaction, so that every turn ends
+// once. Which turn comes next is the line's, what is in memory is the runner's.
+import { ChatError } from "../errors.ts";
+import { closingChunks } from "../protocol/close-open-parts.ts";
+import type { CommandResult, TurnEnd } from "../protocol/frames.ts";
+import type { Chunk, LiveState } from "../protocol/messages.ts";
 import type { Tables } from "../storage/tables.ts";
-import type { TurnRow } from "../storage/turn-table.ts";
-import type { FlushOptions } from "../stream/flush-policy.ts";
-import { TurnLog } from "../stream/turn-log.ts";
-import { transition, WORK_EXHAUSTED, type Interruption, type TurnEvent } from "../turn/machine.ts";
-import type { Commit, Committer } from "./commit.ts";
+import type { TurnProgress, TurnRow } from "../storage/turn-table.ts";
+import type { Flush, TurnLog } from "../stream/turn-log.ts";
+import { transition, type TurnEvent } from "../turn/machine.ts";
+import type { Commit } from "./commit.ts";
 import type { Deps } from "./deps.ts";
-import type { SessionHooks } from "./hooks.ts";
-import { queueItems, queueLength, refuseKnownIds } from "./queue.ts";
-import { discardChunks, hasOverworked, interruptionOf, type RecoveryOptions } from "./recovery.ts";
-import { Run } from "./run.ts";
-import { closing, factsOf, hasOutput, viewOf, type Settle } from "./settlement.ts";
-import { createTurn } from "./turn-context.ts";
-
-/** The lease: an alarm this far ahead finds a turn whose process died. It must fire, not be pushed ahead, to keep an object alive. */
-export const LEASE_MS = 30_000;
-
-/** So often the end of a turn is tried again, beyond the attempts of its runs. */
-const STORE_ATTEMPTS = 3;
-
-const NOT_STORABLE: ErrorBody = { code: "internal", message: "The answer could not be stored whole.", retryable: true };
+import { LEASE_MS, Line, noSuchTurn, type BusyPolicy } from "./line.ts";
+import { firstExpiry, isAwaitingApproval, isAwaitingClient, openCallsOf, supersedingChunks, type IsClientTool } from "./open-calls.ts";
+import { andThen, answeredCalls, callsToRun, discardChunks, factChunks } from "./recovery.ts";
+import type { Run } from "./run.ts";
+import type { Runner } from "./runner.ts";
+import { addUsage, closing, factsOf, storeEnd, type Settle } from "./settlement.ts";
+import type { SyncSource } from "./sync.ts";
+import { UNKNOWN_OUTCOME, unknownOutcomes } from "./tool-facts.ts";
+import { viewOf } from "./turn-view.ts";
 
 export interface TurnsPorts {
-  db: Database;
   tables: Tables;
-  hub: SocketHub;
-  committer: Committer;
-  hooks: SessionHooks;
+  runner: Runner;
   deps: Deps;
-  flush: FlushOptions;
-  recovery: RecoveryOptions;
+  busy: BusyPolicy;
+  isClientTool: IsClientTool;
+  stateOf: SyncSource["stateOf"];
   /** A turn has ended, in this commit. */
   onEnded(commit: Commit, end: TurnEnd): void;
-  report: (error: unknown) => void;
-}
-
-interface Active {
-  turn: TurnRow;
-  run: Run;
 }
 
 export class Turns {
+  readonly line: Line;
   readonly #ports: TurnsPorts;
-  /** HIBERNATION: lost with the process; the stored turn is then an orphan, which `recover` ends. */
-  #active: Active | null = null;
 
   constructor(ports: TurnsPorts) {
+    const { tables, deps, busy, runner, stateOf } = ports;
     this.#ports = ports;
+    this.line = new Line({
+      tables,
+      deps,
+      busy,
+      stateOf,
+      apply: (commit, turn, event) => this.apply(commit, turn, event),
+      launch: (turn) => runner.launch(turn, runner.fresh(turn)),
+    });
   }
 
-  /** The live state of the running turn as stored, also between a run that ended and the lease that stores its end. */
+  /** The live state of the running or waiting turn as stored, also between a run that ended and the lease that stores its end. */
   live(turn: TurnRow): LiveState {
-    return this.#logOf(turn).live;
-  }
-
-  /** The run of this incarnation that holds a turn; null when none does. */
-  #activeOf(turn: TurnRow): Active | null {
-    return this.#active?.turn.id === turn.id ? this.#active : null;
-  }
-
-  #logOf(turn: TurnRow): TurnLog {
-    return this.#activeOf(turn)?.run.log ?? TurnLog.restore(this.#ports.tables.log, turn);
-  }
-
-  /**
-   * Takes a message in: starts its turn when nothing runs, else puts it at the end of the queue.
-   * @throws {ChatError} `queue_full`, `id_reused`
-   */
-  accept(commit: Commit, principal: Principal, command: SendCommand, body: unknown): CommandResult {
-    const { tables, deps } = this.#ports;
-    const line = tables.turns.list();
-    if (line.length > LIMITS.maxQueue) throw new ChatError("queue_full", `At most ${LIMITS.maxQueue} messages can wait for their turn.`);
-    refuseKnownIds(tables, command, line);
-    const now = deps.now();
-    const starts = line.length === 0;
-    const turn: Omit<TurnRow, "ord"> = {
-      id: command.id,
-      kind: "send",
-      state: starts ? "running" : "queued",
-      messageId: command.messageId,
-      principal: { ...principal },
-      input: { parts: command.parts, ...(body !== undefined ? { body } : {}) },
-      base: 0,
-      attempt: starts ? 1 : 0,
-      startedAt: starts ? now : null,
-      dueAt: starts ? now + LEASE_MS : null,
-      createdAt: now,
-    };
-    if (!starts && queueLength([...line, turn]) > LIMITS.maxQueueLength) {
-      throw new ChatError("queue_full", "The messages that wait for their turn are too long together. Wait for the next answer.");
-    }
-    tables.turns.insert(turn);
-    if (starts) this.#begin(commit, tables.turns.running()!, false);
-    else this.#announceQueue(commit);
-    return { turnId: turn.id, position: line.length };
+    return this.#ports.runner.logOf(turn).live;
   }
 
   /**
@@ -109,101 +58,62 @@ export class Turns {
    * @throws {ChatError} `not_found` for an id that was never a turn here, `already_started` for `cancel` of a running turn
    */
   end(commit: Commit, turnId: string, event: Extract<TurnEvent, { type: "stop" | "cancel" }>): CommandResult {
-    const { tables } = this.#ports;
-    const turn = tables.turns.list().find(({ id }) => id === turnId);
-    if (turn) this.#apply(commit, turn, event);
-    else if (!tables.messages.has(turnId) && !tables.commands.find(turnId)) {
-      throw new ChatError("not_found", "There is no turn with this id.");
-    }
+    const turn = this.#ports.tables.turns.list().find(({ id }) => id === turnId);
+    if (turn) this.apply(commit, turn, event);
+    else if (!this.line.isKnown(turnId)) throw noSuchTurn();
     return { turnId };
   }
 
-  /** Recovers a stored running turn that this incarnation does not run. Cheap when there is none. */
-  recover(): void {
-    const turn = this.#ports.tables.turns.running();
-    if (turn && !this.#activeOf(turn)) this.#endOrphan(turn, (log) => ({ type: "orphan", run: this.#interruption(turn, log) }));
-  }
-
-  /** The lease alarm fired: sets it again for a turn that this incarnation runs and that works; recovers or ends any other. */
-  renewLease(): void {
-    const { tables, committer, deps, recovery } = this.#ports;
-    const turn = tables.turns.running();
-    const now = deps.now();
-    if (turn?.dueAt == null || turn.dueAt > now) return;
-    const active = this.#activeOf(turn);
-    if (!active) return this.recover();
-    if (hasOverworked(turn, active.run.log.live.seq, recovery, now)) this.#endRun(active, { type: "fail", error: WORK_EXHAUSTED });
-    else if (active.run.silentMs(now) >= recovery.stallAfterMs) {
-      this.#endRun(active, { type: "stall", run: this.#interruption(turn, active.run.log) });
-    } else committer.run(() => tables.turns.setDue(turn.ord, now + LEASE_MS));
-  }
-
-  #endOrphan(turn: TurnRow, eventOf: (log: TurnLog) => TurnEvent): void {
-    const { tables, committer, report } = this.#ports;
-    try {
-      committer.run((commit) => {
-        const log = TurnLog.restore(tables.log, turn);
-        this.#apply(commit, turn, eventOf(log), log);
-      });
-    } catch (error) {
-      report(error);
-      this.#postpone(turn);
+  /** Puts answers of people or clients into the log of a turn, and goes on with it when they were the last. */
+  answer(commit: Commit, turn: TurnRow, chunks: readonly Chunk[], kind: NonNullable<TurnProgress["answered"]>): void {
+    const { tables, runner, isClientTool } = this.#ports;
+    const run = runner.of(turn);
+    const log = runner.logOf(turn);
+    if (!run) log.mend();
+    const written = log.write(chunks);
+    if (!written) return;
+    this.#send(commit, turn, written);
+    // The log of a run is shared: it must not believe what a transaction that fails has written.
+    if (run) commit.after(() => log.commit(written));
+    else log.commit(written);
+    const calls = openCallsOf(written.live, isClientTool, true);
+    const isWaiting = turn.state === "waiting";
+    const answered: TurnRow = {
+      ...turn,
+      dueAt: isWaiting ? firstExpiry(written.live) : turn.dueAt,
+      progress: { ...turn.progress, answered: kind },
+    };
+    // What clients see of a turn that goes on waiting are its claims; whoever answers gives up the one that it has.
+    if (!isWaiting || calls === "awaited") {
+      if (turn.progress.claims) this.update(commit, answered);
+      else tables.turns.update(answered);
     }
+    if (isWaiting) this.apply(commit, answered, { type: "answer", calls }, log);
   }
 
-  /**
-   * The end of a turn could not be stored. The lease alarm tries it again, since what has been shown is not given up for a
-   * fault that passes. When it fails every time, the turn ends without a reply, so that the thread goes on.
-   */
-  #postpone(turn: TurnRow): void {
-    const { tables, committer, recovery } = this.#ports;
-    committer.run((commit) => {
-      if (turn.attempt < recovery.maxAttempts + STORE_ATTEMPTS) {
-        // At least as many as its runs may be: what only could not be stored must not run again.
-        this.#countAttempt(commit, turn, Math.max(turn.attempt, recovery.maxAttempts) + 1);
-        return;
-      }
-      tables.log.clear();
-      this.#apply(commit, turn, { type: "fail", error: NOT_STORABLE });
-    });
-  }
-
-  /** Stores which attempt a running turn is in, with a lease of its own, and tells the clients. */
-  #countAttempt(commit: Commit, turn: TurnRow, attempt: number): TurnRow {
-    const now = this.#ports.deps.now();
-    const change = { attempt, startedAt: turn.startedAt ?? now, dueAt: now + LEASE_MS };
-    this.#ports.tables.turns.start(turn.ord, change);
-    const next = { ...turn, ...change };
-    const { rev } = commit.session;
-    commit.broadcast({ type: "delta", from: rev, to: rev, turn: viewOf(next) });
-    return next;
-  }
-
-  #interruption(turn: TurnRow, log: TurnLog): Interruption {
-    const { recovery, deps } = this.#ports;
-    return interruptionOf(turn, log.produced, recovery, deps.now());
-  }
-
-  /** @param log that of an orphan, where the caller has read it already */
-  #apply(commit: Commit, turn: TurnRow, event: TurnEvent, log?: TurnLog): void {
-    const { effects } = transition(turn.state, event);
-    for (const effect of effects) {
+  /** @param log that of an orphan or a waiting turn, where the caller has read it already */
+  apply(commit: Commit, turn: TurnRow, event: TurnEvent, log?: TurnLog): void {
+    const logOf = () => log ?? this.#ports.runner.logOf(turn);
+    for (const effect of transition(turn.state, event).effects) {
       switch (effect.type) {
         case "begin":
-          this.#begin(commit, this.#store(turn), true);
+          this.line.start(commit, turn);
           break;
         case "settle":
-          this.#settle(commit, turn, effect, log ?? this.#logOf(turn));
+          this.#settle(commit, turn, effect, logOf());
+          break;
+        case "wait":
+          this.#wait(commit, turn, logOf());
           break;
         case "rerun":
-          this.#rerun(commit, turn, log ?? this.#logOf(turn));
+        case "resume":
+          this.#again(commit, turn, logOf(), effect.type);
           break;
         case "abort":
           this.#abortAfter(commit, turn);
           break;
         case "drop":
-          this.#ports.tables.turns.delete(turn);
-          this.#announceQueue(commit);
+          this.line.drop(commit, turn);
           break;
         case "refuse":
           throw new ChatError(effect.code, "This turn has started already: stop it instead.");
@@ -211,166 +121,120 @@ export class Turns {
     }
   }
 
-  /** Marks a queued turn as running; its attempt is counted before it is run. */
-  #store(turn: TurnRow): TurnRow {
-    const now = this.#ports.deps.now();
-    const started = { attempt: turn.attempt + 1, startedAt: now, dueAt: now + LEASE_MS };
-    this.#ports.tables.turns.start(turn.ord, started);
-    return { ...turn, ...started, state: "running" };
+  /** Stores where a live turn is, and tells the clients. */
+  update(commit: Commit, turn: TurnRow): void {
+    this.#ports.tables.turns.update(turn);
+    const { rev } = commit.session;
+    commit.broadcast({ type: "delta", from: rev, to: rev, turn: viewOf(turn) });
   }
 
-  /** The user message enters history; the run begins after the commit. */
-  #begin(commit: Commit, turn: TurnRow, wasQueued: boolean): void {
-    const { tables } = this.#ports;
-    const from = commit.session.rev;
-    const rev = commit.nextRev();
-    const message: Message = {
-      id: turn.messageId,
-      parent: commit.session.head,
-      role: "user",
-      parts: turn.input.parts,
-      author: turn.principal.id,
-      createdAt: turn.createdAt,
-    };
-    tables.messages.insert(rev, message);
-    commit.change({ head: message.id, ...(wasQueued ? { queueRev: rev } : {}) });
-    commit.broadcast({
-      type: "delta",
-      from,
-      to: rev,
-      messages: [message],
-      ...(wasQueued ? { queue: this.queue() } : {}),
-      turn: viewOf(turn),
+  #send(commit: Commit, { id }: TurnRow, { from, items }: Pick<Flush, "from" | "items">): void {
+    if (items.length > 0) commit.broadcast({ type: "chunks", turnId: id, from, items });
+  }
+
+  /** Calls `onTurn` again for the same turn. `rerun`: the last run was cut off; `resume`: people and clients have answered. */
+  #again(commit: Commit, turn: TurnRow, log: TurnLog, effect: "rerun" | "resume"): void {
+    const { tables, runner, deps } = this.#ports;
+    const run = runner.of(turn);
+    const rows = tables.toolCalls.list();
+    if (!run) log.mend();
+    // After an answer nothing is discarded: what the person saw is what they have answered.
+    const fence = effect === "rerun" ? turn.progress.fence : Infinity;
+    let toRun: ReturnType<typeof callsToRun> = { parts: [], rows: [] };
+    const chunks = andThen(log.produced, factChunks(log.produced, turn, rows), (live) => {
+      toRun = callsToRun(live, turn, rows);
+      return discardChunks(live, fence, (call) => toRun.parts.includes(call));
     });
-    commit.after(() => this.#launch(turn));
-  }
-
-  #announceQueue(commit: Commit): void {
-    const from = commit.session.rev;
-    const rev = commit.nextRev();
-    commit.change({ queueRev: rev });
-    const running = this.#ports.tables.turns.running();
-    commit.broadcast({ type: "delta", from, to: rev, queue: this.queue(), turn: running ? viewOf(running) : null });
-  }
-
-  /** The queue as clients see it. */
-  queue(): QueueItem[] {
-    return queueItems(this.#ports.tables.turns.list());
-  }
-
-  /** The log is made ready for another run of the same turn, which is counted before it begins. */
-  #rerun(commit: Commit, turn: TurnRow, log: TurnLog): void {
-    const active = this.#activeOf(turn);
-    log.mend();
-    for (const chunk of discardChunks(log.produced)) log.push(chunk);
-    const written = log.write();
-    const next = this.#countAttempt(commit, turn, turn.attempt + 1);
-    if (written) commit.broadcast({ type: "chunks", turnId: turn.id, from: written.from, items: written.items });
-    commit.after(() => {
-      active?.run.detach();
-      if (written) log.commit(written);
-      this.#launch(next, log);
-    });
-  }
-
-  #launch(turn: TurnRow, log: TurnLog = new TurnLog(this.#ports.tables.log, turn)): void {
-    const { db, tables, hub, hooks, deps, flush, report } = this.#ports;
-    const run: Run = new Run(
-      log,
-      { id: turn.id, run: turn.attempt },
-      {
-        flush: () => {
-          const written = db.transaction(() => log.write());
-          if (!written) return;
-          log.commit(written);
-          hub.broadcast({ type: "chunks", turnId: turn.id, from: written.from, items: written.items });
-        },
-        isWatched: () => hub.count > 0,
-        sendTransient: (chunk) => hub.broadcast({ type: "event", event: chunk.type, ...("data" in chunk ? { data: chunk.data } : {}) }),
-        onEnd: (event) => this.#endRun(active, event),
-        report,
+    for (const row of unknownOutcomes(rows, { keep: toRun.rows })) tables.toolCalls.settle(row, row.outcome);
+    const written = log.write(chunks);
+    const now = deps.now();
+    const { answered, claims: _claims, ...progress } = turn.progress;
+    const next: TurnRow = {
+      ...turn,
+      state: "running",
+      attempt: effect === "resume" ? 1 : turn.attempt + 1,
+      dueAt: now + LEASE_MS,
+      progress: {
+        ...progress,
+        ...usageOf(turn, run),
+        run: progress.run + 1,
+        fence: (written?.live ?? log.live).message.parts.length,
+        since: turn.state === "waiting" ? now : progress.since,
+        resume: effect === "resume" && answered ? answered : "recovery",
       },
-      deps,
-      flush,
-    );
-    const active: Active = { turn, run };
-    this.#active = active;
-    // The microtask lets the ack of the command leave before the app's code runs.
-    void Promise.resolve().then(() => run.consume(() => hooks.onTurn(createTurn(turn, run, tables.messages))));
+    };
+    this.update(commit, next);
+    if (written) this.#send(commit, turn, written);
+    commit.after(() => {
+      runner.release(run);
+      if (written) log.commit(written);
+      runner.launch(next, log);
+    });
   }
 
-  #endRun(active: Active, event: TurnEvent): void {
-    if (this.#active !== active) return;
-    const { turn, run } = active;
-    try {
-      this.#ports.committer.run((commit) => this.#apply(commit, turn, event));
-    } catch (error) {
-      // The end could not be stored, for example because of what is pending: it is tried again with what is stored already.
-      // When that fails too, the turn stays stored as running, and its lease alarm finds it.
-      this.#active = null;
-      run.detach();
-      run.abort();
-      this.#ports.report(error);
-      this.#endDetached(turn);
-    }
-  }
-
-  #endDetached(turn: TurnRow): void {
-    try {
-      this.#endOrphan(turn, () => ({ type: "fail", error: NOT_STORABLE }));
-    } catch (error) {
-      // Not even that could be written. The lease alarm is still set, and finds the turn as an orphan.
-      this.#ports.report(error);
-    }
+  /** The run is over, and a person or a client has to answer before the next. What nobody will answer ends. */
+  #wait(commit: Commit, turn: TurnRow, log: TurnLog): void {
+    const { tables, runner, deps, isClientTool } = this.#ports;
+    const run = runner.of(turn);
+    const rows = tables.toolCalls.list();
+    if (!run) log.mend();
+    const unknown = unknownOutcomes(rows);
+    for (const row of unknown) tables.toolCalls.settle(row, row.outcome);
+    const chunks = andThen(log.produced, factChunks(log.produced, turn, rows), (live) => {
+      const answered = answeredCalls(live, rows);
+      return closingChunks(
+        live,
+        unknown.length > 0 ? UNKNOWN_OUTCOME : NOT_DECLARED,
+        (call) => isAwaitingApproval(call) || isAwaitingClient(call, isClientTool) || answered.includes(call),
+      );
+    });
+    const written = log.write(chunks);
+    if (written) this.#send(commit, turn, written);
+    const { progress } = turn;
+    // A run that died worked at most to the end of its lease.
+    const workedMs = progress.workedMs + Math.max(0, Math.min(deps.now(), turn.dueAt ?? Infinity) - progress.since);
+    const dueAt = firstExpiry(written?.live ?? log.live);
+    this.update(commit, { ...turn, state: "waiting", dueAt, progress: { ...progress, ...usageOf(turn, run), workedMs } });
+    commit.after(() => {
+      if (written) log.commit(written);
+      runner.release(run);
+    });
   }
 
   #abortAfter(commit: Commit, turn: TurnRow): void {
-    const active = this.#activeOf(turn);
-    if (active) commit.after(() => active.run.abort());
+    const run = this.#ports.runner.of(turn);
+    if (run) commit.after(() => run.abort());
   }
 
-  /** Stores the reply (or, without output, the outcome of the user message), drops the live rows, starts the next in line. */
+  /** Stores the reply (or, without output, the outcome), drops the live rows, starts the next in line. */
   #settle(commit: Commit, turn: TurnRow, effect: Settle, log: TurnLog): void {
-    const { tables, deps } = this.#ports;
-    const active = this.#activeOf(turn);
+    const { tables, deps, runner, isClientTool } = this.#ports;
+    const run = runner.of(turn);
     const now = deps.now();
-    const facts = factsOf(turn, effect, now, active?.run);
-    const final = log.finish((live) => closing(live, effect));
+    const rows = tables.toolCalls.list();
+    const final = log.finish((produced) =>
+      andThen(produced, factChunks(produced, turn, rows), (live) => {
+        const superseding = effect.isSuperseded ? supersedingChunks(live, isClientTool, "system:superseded", now) : [];
+        return andThen(live, superseding, (rest) => closing(rest, effect, turn.base));
+      }),
+    );
     const from = commit.session.rev;
-    const rev = commit.nextRev();
-    const hasReply = hasOutput(final.live);
-    if (hasReply) {
-      const { parts, metadata } = final.live.message;
-      const reply: Message = {
-        id: turn.id,
-        parent: turn.messageId,
-        role: "assistant",
-        parts,
-        ...(metadata !== undefined ? { metadata } : {}),
-        createdAt: now,
-        facts,
-      };
-      tables.messages.insert(rev, reply);
-      commit.change({ head: turn.id });
-      if (final.items.length > 0) commit.broadcast({ type: "chunks", turnId: turn.id, from: final.from, items: final.items });
-    } else tables.messages.setFacts(turn.messageId, facts, rev);
+    const end = storeEnd(commit, tables, turn, final.live, factsOf(turn, effect, now, run?.usage));
+    if (end.createdAt !== undefined) this.#send(commit, turn, final);
     tables.log.clear();
+    tables.toolCalls.clear();
     tables.turns.delete(turn);
-
-    const end: TurnEnd = {
-      turnId: turn.id,
-      messageId: hasReply ? turn.id : turn.messageId,
-      seq: final.live.seq,
-      ...(hasReply ? { createdAt: now } : {}),
-      facts,
-    };
-    commit.broadcast({ type: "turn", from, to: rev, ended: end, turn: null });
-    commit.after(() => {
-      if (this.#active === active) this.#active = null;
-      active?.run.detach();
-    });
+    commit.broadcast({ type: "turn", from, to: commit.session.rev, ended: end, turn: null });
+    commit.after(() => runner.release(run));
     this.#ports.onEnded(commit, end);
-    const next = tables.turns.first();
-    if (next) this.#apply(commit, next, { type: "start" });
+    this.line.startNext(commit);
   }
+}
+
+const NOT_DECLARED = "Nobody answers this call: its tool has no `execute`, and is not declared as a client tool.";
+
+/** The usage of a turn with that of the run that ends now; nothing when no model has said any. */
+function usageOf({ progress }: TurnRow, run: Run | null): Pick<TurnProgress, "usage"> {
+  const usage = addUsage(progress.usage, run?.usage);
+  return usage ? { usage } : {};
 }

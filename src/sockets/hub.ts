@@ -3,7 +3,7 @@
 import type { ErrorCode } from "../errors.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
 import type { Principal } from "../protocol/principal.ts";
-import { SocketConnection, type ServerSocket, type StateParser } from "./connection.ts";
+import { encode, SocketConnection, type ConnectionDeps, type ServerSocket } from "./connection.ts";
 
 /** The part of `DurableObjectState` that owns sockets. */
 export interface SocketPlatform<Socket extends ServerSocket> {
@@ -13,8 +13,7 @@ export interface SocketPlatform<Socket extends ServerSocket> {
 
 export class SocketHub<Socket extends ServerSocket = ServerSocket> {
   readonly #platform: SocketPlatform<Socket>;
-  readonly #parseState: StateParser;
-  readonly #now: () => number;
+  readonly #deps: ConnectionDeps;
   /** HIBERNATION: a cache of attachments, rebuilt by `connectionOf`. */
   readonly #known = new Map<Socket, SocketConnection>();
   readonly #closed = new WeakSet<Socket>();
@@ -22,16 +21,15 @@ export class SocketHub<Socket extends ServerSocket = ServerSocket> {
   /** Why a principal may not be served any more. Whoever knows the roles sets it, before the first socket. */
   refusalOf: (principal: Principal) => ErrorCode | null = () => null;
 
-  constructor(platform: SocketPlatform<Socket>, parseState: StateParser, now: () => number) {
+  constructor(platform: SocketPlatform<Socket>, deps: ConnectionDeps) {
     this.#platform = platform;
-    this.#parseState = parseState;
-    this.#now = now;
+    this.#deps = deps;
   }
 
   /** Makes a socket live. From here on it gets every broadcast, and it survives hibernation. */
   accept(socket: Socket, identity: { id: string; principal: Principal }): SocketConnection {
     this.#platform.acceptWebSocket(socket);
-    const connection = SocketConnection.create(socket, identity, this.#parseState, this.#now());
+    const connection = SocketConnection.create(socket, identity, this.#deps);
     this.#known.set(socket, connection);
     return connection;
   }
@@ -41,7 +39,7 @@ export class SocketHub<Socket extends ServerSocket = ServerSocket> {
     if (this.#closed.has(socket)) return null;
     const known = this.#known.get(socket);
     if (known) return known;
-    const restored = SocketConnection.tryRestore(socket, this.#parseState, this.#now());
+    const restored = SocketConnection.tryRestore(socket, this.#deps);
     if (restored) this.#known.set(socket, restored);
     return restored;
   }
@@ -54,15 +52,19 @@ export class SocketHub<Socket extends ServerSocket = ServerSocket> {
     return connection;
   }
 
+  /** Every connection that is open: none that this side has closed. */
   connections(): SocketConnection[] {
-    return this.#platform.getWebSockets().flatMap((socket) => this.connectionOf(socket) ?? []);
+    return this.#platform
+      .getWebSockets()
+      .flatMap((socket) => this.connectionOf(socket) ?? [])
+      .filter(({ isClosing }) => !isClosing);
   }
 
   get count(): number {
     return this.#platform.getWebSockets().length;
   }
 
-  /** Sends frames to every connection, stringified once. One whose principal may not have them is closed and gets nothing. */
+  /** Sends the frames of one change to every connection, stringified once. One whose principal may not have them is closed and gets nothing. */
   broadcast(...frames: ServerFrame[]): void {
     if (frames.length === 0) return;
     const connections = this.connections().filter((connection) => {
@@ -71,8 +73,7 @@ export class SocketHub<Socket extends ServerSocket = ServerSocket> {
       return !refusal;
     });
     if (connections.length === 0) return;
-    for (const text of frames.map((frame) => JSON.stringify(frame))) {
-      for (const connection of connections) connection.deliver(text);
-    }
+    const encoded = frames.map(encode);
+    for (const connection of connections) connection.deliverEncoded(encoded);
   }
 }

@@ -16,6 +16,7 @@ interface StoredRow {
   overflow: number;
   changed: number | null;
   created_at: number;
+  last_turn: string | null;
 }
 
 interface Body {
@@ -34,8 +35,7 @@ export class MessageTable {
 
   /** Stores a new message at `rev`. Two billed rows: the key and the unique id. */
   insert(rev: number, message: Message): void {
-    const body: Body = { parts: message.parts, ...(message.metadata !== undefined ? { metadata: message.metadata } : {}) };
-    const { format, text } = encodeBody(body);
+    const { format, text } = encodeBody(bodyOf(message));
     const { head, overflow } = writeOverflow(this.#db, TABLE, message.id, text, 0);
     this.#db.run(
       `INSERT INTO cc_message (rev, id, parent, role, author, facts, format, body, overflow, created_at)
@@ -56,6 +56,26 @@ export class MessageTable {
   /** Records how the turn of a message ended, as a change at `rev`. */
   setFacts(id: string, facts: TurnFacts, rev: number): void {
     this.#db.run("UPDATE cc_message SET facts = ?, changed = ? WHERE id = ?", JSON.stringify(facts), rev, id);
+  }
+
+  /** Records how a later turn about a message ended without output, as a change at `rev`. The facts of the message stay. */
+  setLastTurn(id: string, facts: TurnFacts, rev: number): void {
+    this.#db.run("UPDATE cc_message SET last_turn = ?, changed = ? WHERE id = ?", JSON.stringify(facts), rev, id);
+  }
+
+  /** Replaces the body and the facts of a message that went on, as a change at `rev`. What an older turn left is over. */
+  replace(rev: number, message: Pick<Message, "id" | "parts" | "metadata" | "facts">): void {
+    const { format, text } = encodeBody(bodyOf(message));
+    const { head, overflow } = writeOverflow(this.#db, TABLE, message.id, text);
+    this.#db.run(
+      "UPDATE cc_message SET format = ?, body = ?, overflow = ?, facts = ?, last_turn = NULL, changed = ? WHERE id = ?",
+      format,
+      head,
+      overflow,
+      message.facts ? JSON.stringify(message.facts) : null,
+      rev,
+      message.id,
+    );
   }
 
   find(id: string): Message | undefined {
@@ -87,6 +107,7 @@ export class MessageTable {
     const body = decoded.ok ? ((decoded.value ?? {}) as Partial<Body>) : {};
     const parts = Array.isArray(body.parts) ? body.parts : [UNREADABLE];
     const facts = tryParseObject(row.facts);
+    const lastTurn = tryParseObject(row.last_turn);
     return {
       id: row.id,
       parent: row.parent,
@@ -96,8 +117,18 @@ export class MessageTable {
       ...(row.author !== null ? { author: row.author } : {}),
       createdAt: row.created_at,
       ...(facts ? { facts: facts as TurnFacts } : {}),
+      ...(lastTurn ? { lastTurn: lastTurn as TurnFacts } : {}),
     };
   }
+}
+
+function bodyOf({ parts, metadata }: Pick<Message, "parts" | "metadata">): Body {
+  return { parts, ...(metadata !== undefined ? { metadata } : {}) };
+}
+
+/** True for a message of which this code could not read the body: it must not be written over. */
+export function isUnreadable({ parts }: Message): boolean {
+  return parts[0] === UNREADABLE;
 }
 
 const UNREADABLE: Part = {

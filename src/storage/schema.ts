@@ -2,6 +2,7 @@
 // A migration that has shipped is never edited: the fixture in test/fixtures opens it in every later release.
 import type { Migration } from "./migration.ts";
 import { CREATE_OVERFLOW_TABLE } from "./overflow.ts";
+import { CREATE_TOOL_CALL_TABLE } from "./tool-call-table.ts";
 
 export const LIBRARY_MIGRATIONS: readonly Migration[] = [
   {
@@ -81,5 +82,10 @@ export const LIBRARY_MIGRATIONS: readonly Migration[] = [
         expires_at INTEGER
       ) STRICT, WITHOUT ROWID`,
     ],
+  },
+  {
+    id: 2,
+    name: "tools",
+    sql: [CREATE_TOOL_CALL_TABLE, `ALTER TABLE cc_turn ADD COLUMN progress TEXT`, `ALTER TABLE cc_message ADD COLUMN last_turn TEXT`],
   },
 ];

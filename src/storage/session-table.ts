@@ -1,13 +1,17 @@
 // cc_session: the one row of a thread. Every change of the row is one billed write, so callers change it once a transaction.
-import type { SessionView } from "../protocol/messages.ts";
+import type { SessionView, TurnFacts } from "../protocol/messages.ts";
 import type { Database } from "./database.ts";
 import { tryParseObject } from "./row-codec.ts";
 
 /** A turn that has ended and whose `onTurnEnd` has not returned yet. */
 export interface EndMark {
   turnId: string;
-  /** The message that bears the facts of the turn: its reply, or its user message. */
+  /** The message that bears the facts of the turn. */
   messageId: string;
+  /** How it ended: a later turn about the same message can end before the hook is called. Absent in a mark of schema 1. */
+  facts?: TurnFacts;
+  /** That message is its reply; false for a turn without output. Absent in a mark of schema 1, where a reply has the turn's id. */
+  isReply?: boolean;
   /** How often the hook has thrown. */
   tries: number;
 }
@@ -25,6 +29,8 @@ export interface SessionRow {
   queueRev: number;
   stateRev: number;
   metaRev: number;
+  /** The app state as JSON text; null before it was first set. */
+  state: string | null;
   endMarks: EndMark[];
   /** When the end marks are due again; epoch ms. */
   dueAt: number | null;
@@ -44,6 +50,7 @@ interface StoredRow {
   queue_rev: number;
   state_rev: number;
   meta_rev: number;
+  state: string | null;
   end_marks: string | null;
   due_at: number | null;
   created_at: number;
@@ -52,7 +59,7 @@ interface StoredRow {
 
 /** The fields that change after creation. */
 export type SessionChange = Partial<
-  Pick<SessionRow, "status" | "title" | "rev" | "head" | "headRev" | "queueRev" | "metaRev" | "endMarks" | "dueAt">
+  Pick<SessionRow, "status" | "title" | "rev" | "head" | "headRev" | "queueRev" | "stateRev" | "metaRev" | "state" | "endMarks" | "dueAt">
 >;
 
 export class SessionTable {
@@ -78,6 +85,7 @@ export class SessionTable {
       queueRev: row.queue_rev,
       stateRev: row.state_rev,
       metaRev: row.meta_rev,
+      state: row.state,
       endMarks: (tryParseObject(row.end_marks) ?? []) as EndMark[],
       dueAt: row.due_at,
       createdAt: row.created_at,
@@ -117,7 +125,9 @@ const COLUMNS: Record<keyof SessionChange, string> = {
   head: "head",
   headRev: "head_rev",
   queueRev: "queue_rev",
+  stateRev: "state_rev",
   metaRev: "meta_rev",
+  state: "state",
   endMarks: "end_marks",
   dueAt: "due_at",
 };

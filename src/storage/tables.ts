@@ -5,6 +5,7 @@ import { LogTable } from "./log-table.ts";
 import { MemberTable } from "./member-table.ts";
 import { MessageTable } from "./message-table.ts";
 import { SessionTable } from "./session-table.ts";
+import { ToolCallTable } from "./tool-call-table.ts";
 import { TurnTable } from "./turn-table.ts";
 
 export interface Tables {
@@ -12,6 +13,7 @@ export interface Tables {
   messages: MessageTable;
   turns: TurnTable;
   log: LogTable;
+  toolCalls: ToolCallTable;
   commands: CommandTable;
   members: MemberTable;
 }
@@ -22,6 +24,7 @@ export function createTables(db: Database): Tables {
     messages: new MessageTable(db),
     turns: new TurnTable(db),
     log: new LogTable(db),
+    toolCalls: new ToolCallTable(db),
     commands: new CommandTable(db),
     members: new MemberTable(db),
   };

@@ -1,5 +1,5 @@
 // cc_turn: live turns only, in order: at most one is running, the others are queued behind it.
-import type { Part, TurnView } from "../protocol/messages.ts";
+import type { Part, ResumeKind, TurnKind, Usage } from "../protocol/messages.ts";
 import type { Principal } from "../protocol/principal.ts";
 import type { Database } from "./database.ts";
 import { dropOverflow, readOverflow, writeOverflow } from "./overflow.ts";
@@ -10,15 +10,44 @@ export interface TurnInput {
   parts: Part[];
   /** The validated per-request body. */
   body?: unknown;
+  /** The app state when the turn was accepted. */
+  state?: unknown;
+  /** `edit`: the message that is replaced. `continue`: the reply that goes on. */
+  target?: string;
+  /** `append`: the metadata of its message. */
+  metadata?: unknown;
 }
+
+/** How far a turn has come. Durations in ms, times in epoch ms. */
+export interface TurnProgress {
+  /** Calls of `onTurn` so far. Attempts are counted from the last answer on, runs are not: chunk ids carry their number. */
+  run: number;
+  /** Parts that the live message had when this run began. */
+  fence: number;
+  /** Time at work before the last wait for a person. */
+  workedMs: number;
+  /** Since when it has been at work. */
+  since: number;
+  /** Of the runs that have ended. */
+  usage?: Usage;
+  /** Why the present run was begun, when the message had parts already. */
+  resume?: ResumeKind;
+  /** Answers that no run has taken up yet. */
+  answered?: "approval" | "client-tool";
+  /** Client tool calls that a connection has claimed: call id → connection id. */
+  claims?: Record<string, string>;
+}
+
+/** A turn, or an `append` that waits in line to be stored. */
+export type TurnRowKind = TurnKind | "append";
 
 export interface TurnRow {
   /** Place in line; grows. */
   ord: number;
   id: string;
-  kind: TurnView["kind"];
-  state: "queued" | "running";
-  /** Id of the user message. */
+  kind: TurnRowKind;
+  state: "queued" | "running" | "waiting";
+  /** Id of the user message that is answered; of an `append`, that of its message. */
   messageId: string;
   /** As `turn.principal` will see it, also after a restart. */
   principal: Principal;
@@ -26,15 +55,17 @@ export interface TurnRow {
   base: number;
   attempt: number;
   startedAt: number | null;
+  /** The lease of a running turn; when the first approval expires, of a waiting one. */
   dueAt: number | null;
   createdAt: number;
+  progress: TurnProgress;
 }
 
 interface StoredRow {
   ord: number;
   id: string;
-  kind: TurnView["kind"];
-  state: "queued" | "running";
+  kind: TurnRowKind;
+  state: string;
   message_id: string;
   principal: string;
   format: number;
@@ -45,6 +76,7 @@ interface StoredRow {
   started_at: number | null;
   due_at: number | null;
   created_at: number;
+  progress: string | null;
 }
 
 const TABLE = "cc_turn";
@@ -67,10 +99,10 @@ export class TurnTable {
     return row && this.#decode(row);
   }
 
-  /** The running turn, if there is one: it is always the first in line. */
-  running(): TurnRow | undefined {
+  /** The running or waiting turn, if there is one: it is always the first in line. */
+  live(): TurnRow | undefined {
     const turn = this.first();
-    return turn?.state === "running" ? turn : undefined;
+    return turn?.state === "queued" ? undefined : turn;
   }
 
   /** When the first in line is due; null when it is not, or when there is none. Reads no body. */
@@ -78,13 +110,13 @@ export class TurnTable {
     return this.#db.first<{ due_at: number | null }>("SELECT due_at FROM cc_turn ORDER BY ord LIMIT 1")?.due_at ?? null;
   }
 
-  /** Stores a turn at the end of the line. One billed row. */
-  insert(turn: Omit<TurnRow, "ord">): void {
+  /** Stores a turn at the end of the line, and gives its place. One billed row. */
+  insert(turn: Omit<TurnRow, "ord">): number {
     const { format, text } = encodeBody(turn.input);
     const { head, overflow } = writeOverflow(this.#db, TABLE, turn.id, text, 0);
-    this.#db.run(
-      `INSERT INTO cc_turn (id, kind, state, message_id, principal, format, body, overflow, base, attempt, started_at, due_at, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    const row = this.#db.first<{ ord: number }>(
+      `INSERT INTO cc_turn (id, kind, state, message_id, principal, format, body, overflow, base, attempt, started_at, due_at, created_at, progress)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ord`,
       turn.id,
       turn.kind,
       turn.state,
@@ -98,18 +130,30 @@ export class TurnTable {
       turn.startedAt,
       turn.dueAt,
       turn.createdAt,
+      JSON.stringify(turn.progress),
+    );
+    return row!.ord;
+  }
+
+  /** Stores where a turn is now, all of it that changes while it lives, in one row write. */
+  update({ ord, state, base, attempt, startedAt, dueAt, progress }: TurnRow): void {
+    this.#db.run(
+      "UPDATE cc_turn SET state = ?, base = ?, attempt = ?, started_at = ?, due_at = ?, progress = ? WHERE ord = ?",
+      state,
+      base,
+      attempt,
+      startedAt,
+      dueAt,
+      JSON.stringify(progress),
+      ord,
     );
   }
 
-  /** Marks a queued turn as running, its attempt counted, before anything is run. */
-  start(ord: number, change: { attempt: number; startedAt: number; dueAt: number }): void {
-    this.#db.run(
-      "UPDATE cc_turn SET state = 'running', attempt = ?, started_at = ?, due_at = ? WHERE ord = ?",
-      change.attempt,
-      change.startedAt,
-      change.dueAt,
-      ord,
-    );
+  /** Replaces what was asked for, of a turn that has not started. */
+  setInput(turn: Pick<TurnRow, "ord" | "id">, input: TurnInput): void {
+    const { format, text } = encodeBody(input);
+    const { head, overflow } = writeOverflow(this.#db, TABLE, turn.id, text);
+    this.#db.run("UPDATE cc_turn SET format = ?, body = ?, overflow = ? WHERE ord = ?", format, head, overflow, turn.ord);
   }
 
   setDue(ord: number, dueAt: number): void {
@@ -129,7 +173,7 @@ export class TurnTable {
       ord: row.ord,
       id: row.id,
       kind: row.kind,
-      state: row.state === "queued" ? "queued" : "running",
+      state: row.state === "queued" || row.state === "waiting" ? row.state : "running",
       messageId: row.message_id,
       principal: (tryParseObject(row.principal) ?? { id: "unknown" }) as Principal,
       input,
@@ -138,6 +182,8 @@ export class TurnTable {
       startedAt: row.started_at,
       dueAt: row.due_at,
       createdAt: row.created_at,
+      // A row from before this column has had one run for each attempt.
+      progress: { run: row.attempt, fence: 0, workedMs: 0, since: row.started_at ?? row.created_at, ...tryParseObject(row.progress) },
     };
   }
 }

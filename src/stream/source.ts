@@ -37,10 +37,10 @@ export interface ReadHooks {
    */
   onUsage?(usage: Usage): void;
   /**
-   * The error text of a failed tool call, as it enters the message.
+   * What people are shown of an error of the model or of a tool.
    * @default {@link GENERIC_ERROR_TEXT}
    */
-  toolErrorText?(error: unknown): string;
+  errorText?(error: unknown): string;
 }
 
 /**
@@ -98,7 +98,7 @@ function streamOf(result: StreamResult, hooks: ReadHooks): unknown {
     onError: (error) => {
       const isTool = partType === "tool-error" || partType === "tool-call";
       hooks.onError(error, isTool ? "tool" : "run");
-      return (isTool ? hooks.toolErrorText?.(error) : undefined) ?? GENERIC_ERROR_TEXT;
+      return hooks.errorText?.(error) ?? GENERIC_ERROR_TEXT;
     },
   });
 }
@@ -169,7 +169,8 @@ function openFailure(error: unknown, hooks: ReadHooks): unknown {
   });
 }
 
-function isStreamResult(value: unknown): value is StreamResult {
+/** True for a result of the AI SDK, which runs tools itself. */
+export function isStreamResult(value: unknown): value is StreamResult {
   return hasMethod(value, "toUIMessageStream");
 }
 

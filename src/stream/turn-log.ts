@@ -5,7 +5,7 @@ import { mergeChunks } from "../protocol/coalesce.ts";
 import { emptyLive, foldChunks } from "../protocol/fold.ts";
 import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import type { Chunk, LiveState } from "../protocol/messages.ts";
+import type { Chunk, LiveMessage, LiveState } from "../protocol/messages.ts";
 import type { LogTable, LogTail } from "../storage/log-table.ts";
 
 /** Chunks with consecutive seqs, the first of which is `from`. */
@@ -18,6 +18,8 @@ export interface LogItems {
 export interface Flush extends LogItems {
   tail: LogTail;
   live: LiveState;
+  /** UTF-8 bytes beyond what was pending. */
+  bytes: number;
 }
 
 export class TurnLog {
@@ -31,20 +33,21 @@ export class TurnLog {
   /** What could be read of a damaged log; null for one that is whole. */
   #readable: Chunk[] | null = null;
 
-  /** @param turn its `id` is also that of its live message */
-  constructor(table: LogTable, turn: { id: string }) {
+  /** @param base the live message before the first chunk of the turn: empty, except for a reply that goes on */
+  constructor(table: LogTable, turnId: string, base: LiveMessage) {
     this.#table = table;
-    this.#turnId = turn.id;
-    this.#live = emptyLive(turn.id);
+    this.#turnId = turnId;
+    this.#live = { ...emptyLive(base.id), message: base };
+    if (base.parts.length > 0) this.#totalBytes = utf8Length(JSON.stringify(base.parts));
   }
 
   /** The log of a turn as storage has it, for a turn whose run is gone. */
-  static restore(table: LogTable, turn: { id: string }): TurnLog {
-    const log = new TurnLog(table, turn);
+  static restore(table: LogTable, turnId: string, base: LiveMessage): TurnLog {
+    const log = new TurnLog(table, turnId, base);
     const { chunks, isWhole } = table.readAll();
     log.#live = foldChunks(log.#live, chunks);
     log.#tail = table.tail();
-    log.#totalBytes = utf8Length(JSON.stringify(chunks));
+    log.#totalBytes += utf8Length(JSON.stringify(chunks));
     log.#readable = isWhole ? null : chunks;
     return log;
   }
@@ -69,9 +72,7 @@ export class TurnLog {
     const last = this.#pending.at(-1);
     const merged = last && mergeChunks(last, chunk);
     const bytes = merged ? deltaBytes(chunk) : utf8Length(json);
-    if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) {
-      throw new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
-    }
+    if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) throw tooLarge();
     if (merged) this.#pending[this.#pending.length - 1] = merged;
     else this.#pending.push(chunk);
     this.#pendingBytes += bytes;
@@ -92,19 +93,26 @@ export class TurnLog {
     return foldChunks(this.#live, this.#pending);
   }
 
-  /** Stores what is pending, inside the caller's transaction; null when nothing is. Memory changes only at {@link commit}. */
-  write(): Flush | null {
-    if (this.#pending.length === 0) return null;
+  /**
+   * Stores what is pending, and then `more`, inside the caller's transaction; null when there is neither. Memory changes only at
+   * {@link commit}.
+   * @throws {ChatError} `too_large` when `more` would take the message over 16 MB
+   */
+  write(more: readonly Chunk[] = []): Flush | null {
+    const items = [...this.#pending, ...more];
+    if (items.length === 0) return null;
+    const bytes = more.length > 0 ? utf8Length(JSON.stringify(more)) : 0;
+    if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) throw tooLarge();
     const from = this.#live.seq + 1;
-    const items = this.#pending;
     const tail = this.#table.append(this.#tail, this.#turnId, from, items);
-    return { from, items, tail, live: foldChunks(this.#live, items) };
+    return { from, items, tail, live: foldChunks(this.#live, items), bytes };
   }
 
   /** Takes over a stored flush. */
   commit(flush: Flush): void {
     this.#tail = flush.tail;
     this.#live = flush.live;
+    this.#totalBytes += flush.bytes;
     this.#pending = [];
     this.#pendingBytes = 0;
   }
@@ -119,6 +127,10 @@ export class TurnLog {
     const closing = close(folded);
     return { from, items: [...this.#pending, ...closing], live: foldChunks(folded, closing) };
   }
+}
+
+function tooLarge(): ChatError {
+  return new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
 }
 
 /** What a delta adds to the one before it. */

@@ -267,7 +267,7 @@ describe("a tab that comes back far behind", () => {
     await tab.live();
     await stage.perform((run) => (closeText(run), run.end()));
     await sending.settled;
-    expect(tab.link.received.slice(before).map(({ type }) => type)).toEqual(["welcome", "delta", "chunks", "chunks", "turn"]);
+    expect(tab.link.received.slice(before).map(({ type }) => type)).toEqual(["welcome", "delta", "chunks", "mark", "chunks", "turn"]);
     expectEachChunkOnce(tab);
     expect(partsOf(tab)).toHaveLength(1);
   });

@@ -130,6 +130,53 @@ describe("a hook", () => {
     expect(await within(threadId, (hooked) => hooked.ends.filter((end) => end.turnId === turnId).length)).toBe(1);
   });
 
+  it("is told of each turn as that ended, though later ones about the same message ended before it was called", async () => {
+    const { threadId, turnId } = await create();
+    let release: () => void = () => {};
+    await within(threadId, (hooked) => void (hooked.whenEnded = () => new Promise((resolve) => (release = resolve))));
+    await reply(threadId);
+    const socket = await connect(threadId);
+    const { epoch } = socket;
+    const messageId = socket.of("snapshot")[0]!.messages[0]!.id;
+    const ended: string[] = [turnId];
+    /** One more turn, stopped after it has said something or nothing. */
+    const stopped = async (command: object, text?: string) => {
+      const id = newId();
+      ended.push(id);
+      expect(await socket.ask({ ...command, id, epoch })).toMatchObject({ type: "ack" });
+      await within(threadId, async (hooked) => {
+        const run = await hooked.nextPlay();
+        if (text !== undefined) run.text(text);
+        else run.end();
+      });
+      if (text !== undefined) {
+        await socket.until(({ texts }) => texts.at(-1)!.includes("text-end"));
+        await socket.ask({ type: "stop", id: newId(), epoch, turnId: id });
+      }
+      await socket.next("turn", ended.length - 1);
+      return id;
+    };
+    await stopped({ type: "regenerate", messageId });
+    const head = await stopped({ type: "regenerate", messageId }, "b1");
+    await stopped({ type: "continue", messageId: head });
+    await stopped({ type: "continue", messageId: head }, "more");
+    await within(threadId, async (hooked) => {
+      hooked.whenEnded = () => {};
+      release();
+      while (hooked.ends.length < 5) await scheduler.wait(0);
+      expect(hooked.ends.map((end) => [end.turnId, end.facts.outcome, end.reply?.id ?? null, end.again])).toEqual([
+        [ended[0], "completed", turnId, false],
+        [ended[1], "completed", null, false],
+        [ended[2], "stopped", head, false],
+        [ended[3], "completed", null, false],
+        [ended[4], "stopped", head, false],
+      ]);
+      const starts = hooked.ends.map(({ facts }) => facts.startedAt);
+      expect(starts).toEqual([...starts].sort((a, b) => a - b));
+    });
+    expect(await within(threadId, (_hooked, { storage }) => storage.getAlarm())).toBeNull();
+  });
+
   it("whose alarm was lost gets it again at the next wake", async () => {
     const { threadId } = await create();
     await within(threadId, (hooked) => void (hooked.whenEnded = FOREVER));

@@ -2,20 +2,21 @@
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { getThread } from "../../src/entries/index.ts";
 import { newId } from "../../src/protocol/ids.ts";
 import { getTicket, TestSocket } from "./support/client.ts";
 import { withClock } from "./support/clock.ts";
 import { openDirect } from "./support/direct.ts";
 import { EPOCH, threadOf } from "./support/history.ts";
 import { billedWrites, metered, type Bill } from "./support/meter.ts";
-import { evict, play, query, reply, stubOf } from "./support/objects.ts";
-import { firstSend, openThread } from "./support/threads.ts";
+import { evict, play, PUPPET, query, reply, stubOf } from "./support/objects.ts";
+import { firstSend, openThread, openUsedThread } from "./support/threads.ts";
 import type { Env } from "./worker.ts";
 
 const START = 6;
 const END = 6;
 /** A thread's own rows, and those of the app's migration in `Puppet`: the table (2) and its row in cc_migration. */
-const CREATE = 21;
+const CREATE = 26;
 const APP_STEP = 3;
 
 const expectWrites = (bill: Bill, rows: number): void => expect(billedWrites(bill), JSON.stringify(bill, null, 1)).toBe(rows);
@@ -145,13 +146,100 @@ describe("a turn writes", () => {
   });
 });
 
+describe("beside a send, these write:", () => {
+  const text = (said: string) => [{ type: "text", text: said }];
+  /** Row writes of commands in a thread of one question and its answer. */
+  const COMMANDS: Record<string, [rows: number, make: (of: { epoch: string; userId: string }) => object]> = {
+    "an edit of a message, as a send": [
+      START,
+      ({ userId }) => ({ type: "edit", messageId: userId, newMessageId: newId(), parts: text("v1") }),
+    ],
+    "a regenerate: turn, command, alarm": [3, ({ userId }) => ({ type: "regenerate", messageId: userId })],
+    "a set of the title: session, command": [2, () => ({ type: "set", field: "title", value: "Sums" })],
+  };
+
+  it.each(Object.entries(COMMANDS))("%s", async (_name, [rows, make]) => {
+    const { socket, epoch } = await openUsedThread();
+    const userId = socket.of("delta")[0]!.messages![0]!.id;
+    const bill = await metered(async () => void (await socket.ask({ id: newId(), epoch, ...make({ epoch, userId }) })));
+    expectWrites(bill, rows);
+  });
+
+  it("an edit of a queued message: turn, session, command", async () => {
+    const { socket, epoch } = await openThread();
+    await socket.send("u1");
+    const { ref } = await socket.send("u2");
+    const edit = { type: "edit", id: newId(), epoch, turnId: ref, parts: text("v2") };
+    expectWrites(await metered(async () => void (await socket.ask(edit))), 3);
+  });
+
+  it("the end of a regenerate as that of a send; without output the message that it is about in place of a reply", async () => {
+    for (const [said, rows] of [
+      ["b1", END],
+      [null, END - 1],
+    ] as const) {
+      const { threadId, socket, epoch } = await openUsedThread();
+      await socket.ask({ type: "regenerate", id: newId(), epoch, messageId: socket.of("delta")[0]!.messages![0]!.id });
+      const before = flushesOf(socket);
+      const bill = await metered(async () => {
+        await play(threadId, (run) => {
+          if (said) run.text(said);
+          run.end();
+        });
+        await socket.next("turn", 2);
+      });
+      // The last chunks go out with the end.
+      const flushes = said ? flushesOf(socket) - before - 1 : 0;
+      expectWrites(bill, rows + flushes);
+    }
+  });
+
+  it("a continue: as a regenerate, and at its end the reply that goes on (2)", async () => {
+    const { threadId, socket, epoch } = await openThread();
+    const { ref } = await socket.send("u1");
+    await play(threadId, (run) => run.text("So far"));
+    await socket.next("chunks");
+    await socket.ask({ type: "stop", id: newId(), epoch, turnId: ref });
+    const start = await metered(async () => void (await socket.ask({ type: "continue", id: newId(), epoch, messageId: ref })));
+    expectWrites(start, 3);
+    const before = flushesOf(socket);
+    const end = await metered(async () => {
+      await reply(threadId, "and on");
+      await socket.next("turn", 2);
+    });
+    expectWrites(end, END + flushesOf(socket) - before - 1);
+  });
+
+  it("a wait for a person: turn, alarm; an answer that ends it: log, turn, alarm, command", async () => {
+    const { threadId, socket, epoch } = await openThread();
+    const { ref } = await socket.send("u1");
+    const wait = await metered(async () => {
+      await play(threadId, (run) => {
+        run.write({ type: "tool-input-available", toolCallId: "call-1", toolName: "pay", input: {} });
+        run.write({ type: "tool-approval-request", toolCallId: "call-1", approvalId: "approval-1" });
+        run.end();
+      });
+      await socket.until(({ frames }) => frames.some((frame) => frame.type === "delta" && frame.turn?.state === "waiting"));
+    });
+    expectWrites(wait, flushesOf(socket) + 2);
+    const answer = { type: "resolve", id: newId(), epoch, turnId: ref, approvalId: "approval-1", approved: true };
+    expectWrites(await metered(async () => void (await socket.ask(answer))), 4);
+  });
+
+  it("an append of the server: message (2), session, command", async () => {
+    const { threadId } = await openUsedThread();
+    const thread = getThread(PUPPET, { threadId }, { as: "system:cron" });
+    expectWrites(await metered(async () => void (await thread.append("noted"))), 4);
+  });
+});
+
 describe("a thread is made with", () => {
-  it("21 rows and those of the app's own steps, and no alarm call when it has no message yet", async () => {
+  it("26 rows and those of the app's own steps, and no alarm call when it has no message yet", async () => {
     const bill = await metered(async () => void (await getTicket(newId(), "user-1", { create: true })));
     expectWrites(bill, CREATE + APP_STEP);
   });
 
-  it("21 rows and the start of its first turn when a message makes it", async () => {
+  it("26 rows and the start of its first turn when a message makes it", async () => {
     const bill = await metered(async () => void (await getTicket(newId(), "user-1", firstSend())));
     expectWrites(bill, CREATE + APP_STEP + START);
   });

@@ -24,9 +24,12 @@ const REACHABLE = [
   "authorizeThread",
   "onConnect",
   "onDisconnect",
+  "errorText",
   // Protected, for the app; reachable all the same.
   "broadcast",
+  "setState",
   "sql",
+  "state",
 ];
 
 describe("the prototype of ChatSessionObject", () => {
@@ -36,8 +39,9 @@ describe("the prototype of ChatSessionObject", () => {
 
   it("takes static settings from the class alone, so that no stub reaches them", () => {
     const own = Object.getOwnPropertyNames(ChatSessionObject);
-    expect(own).toEqual(expect.arrayContaining(["configure", "migrations"]));
-    for (const name of ["configure", "migrations", "body", "connectionState"]) expect(name in ChatSessionObject.prototype).toBe(false);
+    expect(own).toEqual(expect.arrayContaining(["configure", "migrations", "clientTools"]));
+    for (const name of ["configure", "migrations", "body", "clientTools", "connectionState"])
+      expect(name in ChatSessionObject.prototype).toBe(false);
   });
 });
 

@@ -15,11 +15,15 @@ import {
   type TurnEndEvent,
   type TurnResult,
 } from "../../src/entries/index.ts";
+import { isScripted, Scripted } from "./scripted.ts";
+
+export { Scripted };
 
 export interface Env {
   PUPPET: DurableObjectNamespace<Puppet>;
   HOOKED: DurableObjectNamespace<Hooked>;
   PLAIN: DurableObjectNamespace<PlainObject>;
+  SCRIPTED: DurableObjectNamespace<Scripted>;
   CHATCELL_SECRET: string;
 }
 
@@ -124,7 +128,7 @@ function verify(token: string): Principal | null {
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const answer = await routeChatRequest(request, {
-      namespace: env.PUPPET,
+      namespace: isScripted(new URL(request.url).pathname.split("/")[3] ?? "") ? env.SCRIPTED : env.PUPPET,
       secret: env.CHATCELL_SECRET,
       authenticate: [bearer(verify), anonymous()],
       allowedOrigins: ["https://app.example"],

@@ -1,12 +1,26 @@
 import { describe, expect, it } from "vitest";
 import { isAllowed } from "../../../src/auth/roles.ts";
-import type { ClientFrame, Role } from "../../../src/protocol/frames.ts";
+import type { Command, Read, Role } from "../../../src/protocol/frames.ts";
 
-const EXPECTED: Record<Role, Record<ClientFrame["type"], boolean>> = {
-  owner: { send: true, stop: true, cancel: true, page: true, sync: true },
-  member: { send: true, stop: true, cancel: true, page: true, sync: true },
-  viewer: { send: false, stop: false, cancel: false, page: true, sync: true },
+const EXPECTED: Record<Role, Record<(Command | Read)["type"], boolean>> = {
+  owner: { ...each(true), append: false, page: true, sync: true },
+  member: { ...each(true), append: false, page: true, sync: true },
+  viewer: { ...each(false), append: false, page: true, sync: true },
 };
+
+function each<Value>(value: Value) {
+  return {
+    send: value,
+    edit: value,
+    regenerate: value,
+    continue: value,
+    stop: value,
+    cancel: value,
+    resolve: value,
+    claim: value,
+    set: value,
+  };
+}
 
 const cells = Object.entries(EXPECTED).flatMap(([role, row]) =>
   Object.entries(row).map(([type, allowed]) => [role, type, allowed] as const),
@@ -14,7 +28,7 @@ const cells = Object.entries(EXPECTED).flatMap(([role, row]) =>
 
 describe("isAllowed", () => {
   it.each(cells)("answers for %s and %s: %s", (role, type, allowed) => {
-    expect(isAllowed(role as Role, type as ClientFrame["type"])).toBe(allowed);
+    expect(isAllowed(role as Role, type as (Command | Read)["type"])).toBe(allowed);
   });
 
   it("allows nothing that it does not know", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ServerFrame } from "../../../src/protocol/frames.ts";
 import { tryParseServerFrame } from "../../../src/protocol/server-frames.ts";
 
-const session = { threadId: "t", epoch: "e", rev: 1, status: "active", title: null } as const;
+const session = { threadId: "t", epoch: "e", rev: 1, status: "active", title: null, metaRev: 0, stateRev: 0 } as const;
 const facts = { outcome: "completed", startedAt: 1, endedAt: 2, attempts: 1 } as const;
 const limits = { maxFrameBytes: 1, maxParts: 1, maxQueue: 1, commandsPerSecond: 1, commandBurst: 1 };
 
@@ -16,6 +16,7 @@ const FRAMES: { [Type in ServerFrame["type"]]: Extract<ServerFrame, { type: Type
   error: { type: "error", code: "internal", message: "m", retryable: true },
   page: { type: "page", ref: "r", messages: [], hasEarlier: false },
   event: { type: "event", event: "e" },
+  mark: { type: "mark", mark: "m" },
 };
 
 describe("tryParseServerFrame", () => {
@@ -29,7 +30,7 @@ describe("tryParseServerFrame", () => {
     for (let end = 0; end < text.length; end++) expect(tryParseServerFrame(text.slice(0, end))).toBeNull();
   });
 
-  it.each(["mark", "__proto__", "constructor", "toString", ""])("calls a frame of type %j unknown", (type) => {
+  it.each(["later", "__proto__", "constructor", "toString", ""])("calls a frame of type %j unknown", (type) => {
     expect(tryParseServerFrame(JSON.stringify({ type }))).toEqual({ type: "unknown", frameType: type });
   });
 

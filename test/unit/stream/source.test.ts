@@ -211,7 +211,7 @@ describe("usage", () => {
 
 describe("errors", () => {
   it("reports a model's error raw to the hook and gives clients the generic text", async () => {
-    const { take, errors } = recorder({ toolErrorText: () => "of a tool" });
+    const { take, errors } = recorder();
     const secret = new Error("key sk-123 refused");
     const failing = streamText({
       model: new MockLanguageModelV4({
@@ -254,10 +254,19 @@ describe("errors", () => {
     expect(textOf(await fold(chunks))).toBe(WHOLE);
   });
 
-  it("uses the owner's text for a tool's error", async () => {
-    const { take } = recorder({ toolErrorText: (error) => `tool: ${(error as Error).message.length}` });
-    const { chunks } = await take(toolFails());
-    expect(chunks).toContainEqual(expect.objectContaining({ type: "tool-output-error", errorText: "tool: 21" }));
+  it("uses the owner's text for an error of a tool and of a model", async () => {
+    const errorText = (error: unknown) => `length: ${(error as Error).message.length}`;
+    const ofTool = await recorder({ errorText }).take(toolFails());
+    expect(ofTool.chunks).toContainEqual(expect.objectContaining({ type: "tool-output-error", errorText: "length: 21" }));
+    const ofModel = await recorder({ errorText }).take(
+      streamText({
+        model: new MockLanguageModelV4({ doStream: () => Promise.reject(new Error("key sk-123 refused")) }),
+        prompt: "hi",
+        maxRetries: 0,
+        onError: () => {},
+      }),
+    );
+    expect(ofModel.chunks).toContainEqual({ type: "error", errorText: "length: 18" });
   });
 
   const GARBAGE: [string, unknown][] = [

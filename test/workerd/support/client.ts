@@ -50,7 +50,10 @@ export class TestSocket {
     socket.addEventListener("message", (event) => {
       const text = String(event.data);
       this.texts.push(text);
-      if (text !== "pong") this.frames.push(JSON.parse(text) as ServerFrame);
+      const frame = text === "pong" ? null : (JSON.parse(text) as ServerFrame);
+      // All before a mark has been processed: this client is never behind.
+      if (frame?.type === "mark") socket.send(JSON.stringify({ type: "window", mark: frame.mark }));
+      else if (frame) this.frames.push(frame);
       this.#wake();
     });
     socket.addEventListener("close", ({ code, reason }) => {

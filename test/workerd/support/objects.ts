@@ -2,14 +2,18 @@
 import { env } from "cloudflare:workers";
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import type { SqlRow } from "../../../src/storage/database.ts";
+import { isScripted } from "../scripted.ts";
 import { constructions, type Env, type Play, type Puppet } from "../worker.ts";
 
-export const { PUPPET, PLAIN, CHATCELL_SECRET } = env as unknown as Env;
+export const { PUPPET, PLAIN, SCRIPTED, CHATCELL_SECRET } = env as unknown as Env;
 
-const idOf = (threadId: string): DurableObjectId => PUPPET.idFromName(`/${threadId}`);
+/** A thread with a scene has a class of its own. */
+const namespaceOf = (threadId: string) => (isScripted(threadId) ? (SCRIPTED as unknown as typeof PUPPET) : PUPPET);
+
+export const idOf = (threadId: string): DurableObjectId => namespaceOf(threadId).idFromName(`/${threadId}`);
 
 export function stubOf(threadId: string): DurableObjectStub<Puppet> {
-  return PUPPET.get(idOf(threadId));
+  return namespaceOf(threadId).get(idOf(threadId));
 }
 
 /** How often the object has been constructed. Asking does not wake it. */

@@ -1,6 +1,6 @@
 // A tab: the real client over a link to the Worker under test, without real waiting. No assertions.
 import { createChatClient } from "../../../src/client/chat-client.ts";
-import type { ChatClient, ChatMessage, ChatSnapshot } from "../../../src/client/types.ts";
+import type { ChatClient, ChatMessage, ChatSnapshot, ClientTools } from "../../../src/client/types.ts";
 import type { ServerFrame } from "../../../src/protocol/frames.ts";
 import { newId } from "../../../src/protocol/ids.ts";
 import { getTicket, ORIGIN } from "./client.ts";
@@ -8,20 +8,31 @@ import { Link } from "./tab-link.ts";
 
 type FrameOf<Type extends ServerFrame["type"]> = Extract<ServerFrame, { type: Type }> & { socket: number };
 
+export interface TabOptions {
+  user?: string;
+  create?: boolean;
+  /** What this page runs by itself. */
+  clientTools?: ClientTools;
+  /** As that of {@link Link}. */
+  delay?: Link["delay"];
+}
+
 export class Tab {
   readonly threadId: string;
   readonly link: Link;
   readonly client: ChatClient;
   #wakers: (() => void)[] = [];
 
-  constructor(threadId: string, { user = "user-1", create = false }: { user?: string; create?: boolean } = {}) {
+  constructor(threadId: string, { user = "user-1", create = false, clientTools, delay }: TabOptions = {}) {
     this.threadId = threadId;
     this.link = new Link(user);
     const { link } = this;
+    if (delay) link.delay = delay;
     this.client = createChatClient({
       url: `${ORIGIN}/chat`,
       threadId,
       create,
+      ...(clientTools ? { clientTools } : {}),
       fetch: link.fetch,
       WebSocket: function (url: string, protocols: string[]) {
         return link.open(url, protocols);

@@ -1,0 +1,140 @@
+// What people and clients say to calls that wait for them: approvals, outputs of client tools, and who runs a client tool.
+// The first answer wins. Only what the session has put up, and is in the log, can be answered.
+import { ChatError } from "../errors.ts";
+import type { ToolPart } from "../protocol/close-open-parts.ts";
+import type { ApproveCommand, ClaimCommand, CommandResult, ResolveCommand, ToolOutputCommand } from "../protocol/frames.ts";
+import type { Chunk, Part } from "../protocol/messages.ts";
+import type { Principal } from "../protocol/principal.ts";
+import type { Tables } from "../storage/tables.ts";
+import type { TurnRow } from "../storage/turn-table.ts";
+import type { Commit } from "./commit.ts";
+import type { Deps } from "./deps.ts";
+import type { SessionHooks } from "./hooks.ts";
+import { noSuchTurn } from "./line.ts";
+import { approvalChunk, findApproval, findCall, isAwaitingApproval, isAwaitingClient, toolNameOf } from "./open-calls.ts";
+import type { Turns } from "./turns.ts";
+
+export interface AnswersPorts {
+  tables: Tables;
+  turns: Turns;
+  hooks: Pick<SessionHooks, "isClientTool" | "parseToolOutput">;
+  deps: Deps;
+  /** True for the id of a connection that is open. */
+  isConnected(connectionId: string): boolean;
+}
+
+export class Answers {
+  readonly #ports: AnswersPorts;
+
+  constructor(ports: AnswersPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Takes an answer; the turn goes on when it was the last one.
+   * @param connectionId of the socket that it came by; undefined for HTTP and RPC
+   * @throws {ChatError} `not_found`, `already_resolved`, `already_claimed`, `bad_request` (an output that is not valid)
+   */
+  resolve(commit: Commit, principal: Principal, command: ResolveCommand, connectionId: string | undefined): CommandResult {
+    const turn = this.#liveTurn(command);
+    const { parts } = this.#ports.turns.live(turn).message;
+    const own = parts.slice(turn.base);
+    if ("approvalId" in command) this.#approve(commit, principal, command, turn, own);
+    else this.#output(commit, command, turn, own, connectionId);
+    return { turnId: turn.id };
+  }
+
+  /**
+   * Gives a client tool call to one connection, as long as that is open.
+   * @throws {ChatError} `not_found`, `already_resolved`, `already_claimed`, `bad_request` without a connection
+   */
+  claim(commit: Commit, command: ClaimCommand, connectionId: string | undefined): CommandResult {
+    const { turns, hooks } = this.#ports;
+    if (connectionId === undefined) throw new ChatError("bad_request", "A call is claimed for a connection: send the claim over a socket.");
+    const turn = this.#liveTurn(command);
+    const call = findCall(turns.live(turn).message.parts.slice(turn.base), command.callId);
+    if (!call) throw noSuchCall();
+    if (!isAwaitingClient(call, hooks.isClientTool)) throw alreadyResolved(call);
+    this.#refuseForeignClaim(turn, command.callId, connectionId);
+    const claims = { ...this.#openClaims(turn), [command.callId]: connectionId };
+    turns.update(commit, { ...turn, progress: { ...turn.progress, claims } });
+    return { turnId: turn.id };
+  }
+
+  /** Frees what connections that are gone have claimed. */
+  release(commit: Commit): void {
+    const turn = this.#ports.tables.turns.live();
+    if (!turn?.progress.claims) return;
+    const claims = this.#openClaims(turn);
+    if (Object.keys(claims).length === Object.keys(turn.progress.claims).length) return;
+    this.#ports.turns.update(commit, { ...turn, progress: { ...turn.progress, claims } });
+  }
+
+  /** The turn that a command is about. @throws {ChatError} `already_resolved` when it has ended, `not_found` */
+  #liveTurn(command: ResolveCommand | ClaimCommand): TurnRow {
+    const { tables, turns } = this.#ports;
+    const { turnId } = command;
+    const turn = tables.turns.live();
+    if (turn?.id === turnId) return turn;
+    if (turns.line.isKnown(turnId) && !tables.turns.list().some(({ id }) => id === turnId)) {
+      const parts = tables.messages.find(turnId)?.parts ?? [];
+      const call = "approvalId" in command ? findApproval(parts, command.approvalId) : findCall(parts, command.callId);
+      if (call) throw alreadyResolved(call);
+      throw new ChatError("already_resolved", "This turn has ended: nothing in it waits for an answer.");
+    }
+    throw noSuchTurn();
+  }
+
+  #approve(commit: Commit, principal: Principal, command: ApproveCommand, turn: TurnRow, parts: readonly Part[]): void {
+    const { turns, deps } = this.#ports;
+    const call = findApproval(parts, command.approvalId);
+    if (!call) throw noSuchCall();
+    if (!isAwaitingApproval(call)) throw alreadyResolved(call);
+    const { approved, reason } = command;
+    const chunk = approvalChunk(command.approvalId, { approved, reason, by: principal.id, at: deps.now() });
+    const provider = call.providerExecuted === undefined ? {} : { providerExecuted: call.providerExecuted };
+    turns.answer(commit, turn, [{ ...chunk, ...provider }], "approval");
+  }
+
+  #output(commit: Commit, command: ToolOutputCommand, turn: TurnRow, parts: readonly Part[], connectionId: string | undefined): void {
+    const { turns, hooks } = this.#ports;
+    const { callId: toolCallId, errorText } = command;
+    const call = findCall(parts, toolCallId);
+    if (!call) throw noSuchCall();
+    if (!hooks.isClientTool(toolNameOf(call))) throw new ChatError("forbidden", "The output of this tool is not a client's to give.");
+    if (!isAwaitingClient(call, hooks.isClientTool)) throw alreadyResolved(call);
+    this.#refuseForeignClaim(turn, toolCallId, connectionId);
+    const kind = call.type === "dynamic-tool" ? { dynamic: true } : {};
+    const chunk: Chunk =
+      errorText !== undefined
+        ? { type: "tool-output-error", toolCallId, errorText, ...kind }
+        : { type: "tool-output-available", toolCallId, output: hooks.parseToolOutput(toolNameOf(call), command.output) ?? null, ...kind };
+    turns.answer(commit, withoutClaim(turn, toolCallId), [chunk], "client-tool");
+  }
+
+  #openClaims({ progress }: TurnRow): Record<string, string> {
+    return Object.fromEntries(Object.entries(progress.claims ?? {}).filter(([, id]) => this.#ports.isConnected(id)));
+  }
+
+  #refuseForeignClaim(turn: TurnRow, callId: string, connectionId: string | undefined): void {
+    const holder = this.#openClaims(turn)[callId];
+    if (holder !== undefined && holder !== connectionId) throw new ChatError("already_claimed", "Another connection runs this call.");
+  }
+}
+
+function withoutClaim(turn: TurnRow, callId: string): TurnRow {
+  if (!turn.progress.claims) return turn;
+  const { [callId]: _claim, ...claims } = turn.progress.claims;
+  return { ...turn, progress: { ...turn.progress, claims } };
+}
+
+function noSuchCall(): ChatError {
+  return new ChatError("not_found", "There is no such call in this turn.");
+}
+
+function alreadyResolved(call: ToolPart): ChatError {
+  const { approved, by } = (call.approval ?? {}) as { approved?: boolean; by?: string };
+  return new ChatError("already_resolved", "Somebody was faster: this call has its answer.", {
+    details: { state: call.state, ...(approved !== undefined ? { approved } : {}), ...(by !== undefined ? { by } : {}) },
+  });
+}

@@ -1,0 +1,201 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { missingChunks, rerunnableCalls, UNKNOWN_OUTCOME, unknownOutcomes } from "../../../src/session/tool-facts.ts";
+import { closingChunks } from "../../../src/protocol/close-open-parts.ts";
+import { emptyLive, foldChunks } from "../../../src/protocol/fold.ts";
+import type { Chunk, LiveState, Part } from "../../../src/protocol/messages.ts";
+import type { ToolCallRow } from "../../../src/storage/tool-call-table.ts";
+import { row } from "./ledger-support.ts";
+
+const liveOf = (...chunks: Chunk[]): LiveState => foldChunks(emptyLive("m"), chunks);
+const STEP: Chunk = { type: "start-step" };
+const started = (toolCallId = "call_0"): Chunk => ({ type: "tool-input-start", toolCallId, toolName: "roll" });
+const called = (toolCallId = "call_0", input: unknown = { sides: 6 }): Chunk => ({
+  type: "tool-input-available",
+  toolCallId,
+  toolName: "roll",
+  input,
+});
+const answered = (output: unknown, toolCallId = "call_0"): Chunk => ({ type: "tool-output-available", toolCallId, output });
+const output = (value: unknown): ToolCallRow["outcome"] => ({ type: "output", output: value });
+const failed: ToolCallRow["outcome"] = { type: "error", errorText: "It broke." };
+
+const parts = (live: LiveState): Part[] => live.message.parts;
+/** The message with what it lacks. */
+const completed = (live: LiveState, rows: ToolCallRow[], base?: number): Part[] => parts(foldChunks(live, missingChunks(live, rows, base)));
+
+describe("what the message lacks", () => {
+  it("is a whole call that began before its chunk was read", () => {
+    expect(missingChunks(emptyLive("m"), [row({ outcome: output(4) })])).toEqual([
+      { type: "tool-input-available", toolCallId: "call_0", toolName: "roll", input: { sides: 6 } },
+      { type: "tool-output-available", toolCallId: "call_0", output: 4 },
+    ]);
+  });
+
+  it("is a call without an outcome while there is none, and says of a dynamic tool that it is one", () => {
+    expect(missingChunks(liveOf(STEP), [row({ isDynamic: true })])).toEqual([
+      { type: "tool-input-available", toolCallId: "call_0", toolName: "roll", input: { sides: 6 }, dynamic: true },
+    ]);
+  });
+
+  it.each([
+    ["whose input streams", [started()], ["tool-input-available", "tool-output-error"]],
+    ["whose input is there", [started(), called()], ["tool-output-error"]],
+    [
+      "with a preliminary output",
+      [called(), { type: "tool-output-available", toolCallId: "call_0", output: 1, preliminary: true }],
+      ["tool-output-error"],
+    ],
+    [
+      "that was approved",
+      [
+        called(),
+        { type: "tool-approval-request", toolCallId: "call_0", approvalId: "a" },
+        { type: "tool-approval-response", approvalId: "a", approved: true },
+      ],
+      ["tool-output-error"],
+    ],
+    ["that is settled", [called(), { type: "tool-output-error", toolCallId: "call_0", errorText: "It broke." }], []],
+  ] as [string, Chunk[], string[]][])("is what a call %s has not got", (_name, chunks, types) => {
+    const live = liveOf(STEP, ...chunks);
+    const missing = missingChunks(live, [row({ outcome: failed })]);
+    expect(missing.map(({ type }) => type)).toEqual(types);
+    expect(parts(foldChunks(live, missing))).toMatchObject([
+      { type: "step-start" },
+      { state: "output-error", errorText: "It broke.", input: { sides: 6 } },
+    ]);
+  });
+
+  it("is nothing for a call that still runs, or whose closing was written already", () => {
+    const live = liveOf(STEP, called());
+    expect(missingChunks(live, [row()])).toEqual([]);
+    expect(missingChunks(foldChunks(live, closingChunks(live, UNKNOWN_OUTCOME)), [row()])).toEqual([]);
+  });
+
+  it("goes to the calls of one id in their order", () => {
+    const live = liveOf(STEP, called(), answered(1), STEP, called());
+    const rows = [row({ outcome: output(1) }), row({ n: 2, outcome: output(2) }), row({ n: 3, outcome: output(3) })];
+    expect(missingChunks(live, rows)).toEqual([answered(2), STEP, called(), answered(3)]);
+    const outputs = completed(live, rows).flatMap((part) => ("output" in part ? [part.output] : []));
+    expect(outputs).toEqual([1, 2, 3]);
+  });
+
+  it("never takes the place of another call of the same id in its step", () => {
+    const live = liveOf(STEP, called());
+    const rows = [row(), row({ n: 2, input: { sides: 20 }, outcome: output(17) })];
+    expect(completed(live, rows)).toMatchObject([
+      {},
+      { input: { sides: 6 }, state: "input-available" },
+      {},
+      { input: { sides: 20 }, output: 17 },
+    ]);
+  });
+
+  it.each([
+    [
+      "was refused",
+      [
+        { type: "tool-approval-response", approvalId: "a", approved: false },
+        { type: "tool-output-denied", toolCallId: "call_0" },
+      ],
+    ],
+    ["was never approved", []],
+    ["was closed before it was approved", [{ type: "tool-output-error", toolCallId: "call_0", errorText: "superseded" }]],
+  ] as [string, Chunk[]][])("is not what a call of the same id has that %s", (_name, chunks) => {
+    const live = liveOf(STEP, called(), { type: "tool-approval-request", toolCallId: "call_0", approvalId: "a" }, ...chunks);
+    const [before, , ...added] = completed(live, [row({ outcome: output(4) })]);
+    expect([before, ...added]).toMatchObject([{}, {}, { state: "output-available", output: 4 }]);
+  });
+
+  it("passes over a call whose input was bad, and one that the provider ran", () => {
+    const bad: Chunk = { type: "tool-input-error", toolCallId: "call_0", toolName: "roll", input: "{", errorText: "Bad input." };
+    const theirs: Chunk[] = [{ ...called(), providerExecuted: true } as Chunk, answered(0)];
+    for (const chunks of [[bad], theirs]) {
+      expect(completed(liveOf(STEP, ...chunks, STEP), [row({ outcome: output(4) })]).at(-1)).toMatchObject({
+        state: "output-available",
+        output: 4,
+      });
+    }
+  });
+
+  it("passes over the parts that are not of this turn", () => {
+    const live = liveOf(STEP, called(), answered(1), STEP);
+    expect(missingChunks(live, [row({ outcome: output(1) })], 2)).toHaveLength(2);
+  });
+
+  it("is nothing for a call behind which its id came again: the outcome would go to that one", () => {
+    const live = liveOf(STEP, called(), STEP, called("call_0", { sides: 20 }));
+    expect(missingChunks(live, [row({ outcome: output(4) })])).toEqual([]);
+  });
+
+  it("leaves a call with a cut input in an earlier step without a second one", () => {
+    const live = liveOf(STEP, started(), STEP);
+    expect(completed(live, [row({ outcome: output(4) })])).toMatchObject([{}, { state: "output-available", output: 4 }, {}]);
+  });
+
+  it("is nothing once it was added, wherever the log was cut off", () => {
+    const ids = fc.constantFrom("call_0", "call_1");
+    const kinds = fc.constantFrom("output", "error", "none");
+    const calls = fc.array(fc.record({ callId: ids, sides: fc.nat(2), kind: kinds, isRejected: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(calls, fc.nat(40), (list, cut) => {
+        const rows: ToolCallRow[] = [];
+        const log: Chunk[] = [];
+        list.forEach(({ callId, sides, kind, isRejected }, index) => {
+          const input = { sides };
+          log.push(STEP, started(callId), called(callId, input));
+          if (isRejected) {
+            const approvalId = `a${index}`;
+            log.push(
+              { type: "tool-approval-request", toolCallId: callId, approvalId },
+              { type: "tool-approval-response", approvalId, approved: false },
+            );
+            return void log.push({ type: "tool-output-denied", toolCallId: callId });
+          }
+          const isLast = index === list.length - 1;
+          const outcome = kind === "output" ? output(index) : kind === "error" || !isLast ? failed : null;
+          rows.push(row({ n: rows.length + 1, callId, input, outcome }));
+          if (outcome?.type === "output") log.push(answered(index, callId));
+          else if (outcome) log.push({ type: "tool-output-error", toolCallId: callId, errorText: "It broke." });
+        });
+        const live = liveOf(...log.slice(0, cut));
+        const after = foldChunks(live, missingChunks(live, rows));
+        expect(missingChunks(after, rows)).toEqual([]);
+        const settled = parts(after).filter(
+          (part) => "state" in part && (part.state === "output-available" || part.state === "output-error"),
+        );
+        expect(settled).toHaveLength(rows.filter(({ outcome }) => outcome !== null).length);
+        const shown = settled.flatMap((part) => ("output" in part && part.output !== undefined ? [part.output] : []));
+        const known = rows.flatMap(({ outcome }) => (outcome?.type === "output" ? [outcome.output] : []));
+        expect(new Set(shown)).toEqual(new Set(known));
+      }),
+    );
+  });
+});
+
+describe("calls that a crash cut off", () => {
+  const idempotent = row({ isIdempotent: true });
+
+  it("can run again when they are idempotent, open and in the last step", () => {
+    const rows = [idempotent, row({ n: 2, callId: "call_1" }), row({ n: 3, callId: "call_2", isIdempotent: true, outcome: output(1) })];
+    const live = liveOf(STEP, called(), called("call_1"), called("call_2"));
+    expect(rerunnableCalls(live, rows)).toEqual([idempotent]);
+    expect(rerunnableCalls(foldChunks(live, [STEP, { type: "data-note", data: 1 }]), rows)).toEqual([idempotent]);
+    expect(rerunnableCalls(foldChunks(live, [STEP, { type: "text-start", id: "t" }]), rows)).toEqual([]);
+    expect(rerunnableCalls(liveOf(STEP), rows)).toEqual([]);
+    expect(rerunnableCalls(liveOf(STEP, started()), rows)).toEqual([]);
+  });
+
+  it("get the one outcome that is true, unless they are to run again", () => {
+    const rows = [idempotent, row({ n: 2 }), row({ n: 3, outcome: output(1) })];
+    const unknown = { type: "error", errorText: UNKNOWN_OUTCOME };
+    expect(unknownOutcomes(rows)).toEqual([
+      { ...idempotent, outcome: unknown },
+      { ...rows[1], outcome: unknown },
+    ]);
+    expect(unknownOutcomes(rows, { keep: [idempotent] })).toEqual([{ ...rows[1], outcome: unknown }]);
+  });
+});

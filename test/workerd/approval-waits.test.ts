@@ -1,0 +1,255 @@
+// A turn that waits for a person: at no cost, for days, until it is answered, stopped, given up for a new message, or expires.
+import { abortAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { newId } from "../../src/protocol/ids.ts";
+import { Scripted } from "./scripted.ts";
+import { openCall, outcomesIn, partsOf, replicaOf, shownCalls } from "./support/calls.ts";
+import { TestSocket } from "./support/client.ts";
+import { withClock } from "./support/clock.ts";
+import { metered } from "./support/meter.ts";
+import { dumpOf, evict, query, stubOf, traceOf } from "./support/objects.ts";
+import { PAY, payScene, waitingForPay } from "./support/pay-scene.ts";
+import { approvalOf, ended, faultsOfScenes, Gate, post, stored, waiting, resolveOf } from "./support/scene.ts";
+import { chunkFaults, shown, Tab } from "./support/tab.ts";
+import { ask, end } from "./support/threads.ts";
+
+const DAY = 24 * 60 * 60_000;
+const WEEK = 7 * DAY;
+
+beforeEach(() => void vi.spyOn(console, "error").mockImplementation(() => {}));
+
+afterEach(async () => {
+  vi.restoreAllMocks();
+  expect(await faultsOfScenes()).toEqual([]);
+});
+
+describe("a turn that waits", () => {
+  it("costs nothing, however often it is looked at and the object is evicted: no row, no alarm, no attempt, no model call", async () => {
+    const scene = await waitingForPay();
+    const before = await dumpOf(scene.threadId);
+    const bill = await metered(async () => {
+      for (let day = 0; day < 3; day++) {
+        await evict(scene.threadId);
+        const visitor = await TestSocket.open(scene.threadId, "user-1");
+        expect(visitor.of("snapshot")[0]!.turn).toMatchObject({ id: scene.turnId, state: "waiting", attempt: 1 });
+        visitor.close();
+      }
+    });
+    expect(bill).toMatchObject({ rowsWritten: 0, alarmsSet: 0, alarmsDeleted: 0 });
+    await scene.crash();
+    expect(await dumpOf(scene.threadId)).toBe(before);
+    expect([scene.turns.length, scene.prompts.length]).toEqual([1, 1]);
+    await ask(scene.socket, approvalOf(scene, "pay", true));
+    expect((await ended(scene)).facts).toMatchObject({ outcome: "completed", attempts: 1 });
+  });
+
+  it("looks the same to a tab that watched, one that was away and one that comes late, while it waits and after it", async () => {
+    const scene = await payScene([["I pay. ", PAY], "Paid."]);
+    const [watching, away] = [await Tab.open(scene.threadId), await Tab.open(scene.threadId)];
+    away.link.isOnline = false;
+    await scene.send();
+    await waiting(scene);
+    const agree = async (): Promise<void> => {
+      away.link.isOnline = true;
+      const late = await Tab.open(scene.threadId);
+      for (const tab of [watching, away, late]) await tab.caughtUp();
+      expect(shown(away)).toEqual(shown(watching));
+      expect(shown(late)).toEqual(shown(watching));
+      expect([watching, away, late].flatMap(chunkFaults)).toEqual([]);
+      late.close();
+    };
+    await agree();
+    away.link.isOnline = false;
+    await ask(scene.socket, approvalOf(scene, "pay", true));
+    await ended(scene);
+    await agree();
+    watching.close();
+    away.close();
+  });
+
+  it("ends when a new message comes instead of the answer: the call is refused, and the new turn starts", async () => {
+    const scene = await payScene([[PAY], "Never mind."]);
+    const first = await scene.send();
+    await waiting(scene);
+    const answer = approvalOf(scene, "pay", true);
+    const second = await scene.send("Forget it");
+    const { facts, id } = await ended(scene, 2);
+    expect([id, facts.outcome]).toEqual([second, "completed"]);
+    const [, old] = await stored(scene.threadId);
+    expect(old).toMatchObject({ id: first, facts: { outcome: "stopped" } });
+    expect(old!.parts.at(-1)).toMatchObject({
+      state: "output-denied",
+      approval: { approved: false, reason: "superseded", by: "system:superseded" },
+    });
+    expect(await ask(scene.socket, answer)).toMatchObject({ type: "error", code: "already_resolved" });
+    expect(scene.effects).toEqual([]);
+    expect((await traceOf(scene.threadId)).alarm).toBeNull();
+  });
+
+  it("keeps those ahead that were in line before the new message", async () => {
+    const gate = new Gate();
+    const scene = await payScene([[PAY, { tool: "slow", input: {} }], "Second.", "Third."], {
+      others: (scene) => ({ slow: scene.tool("slow", () => gate.pass()) }),
+    });
+    const first = await scene.send("one");
+    await scene.reach(gate);
+    const second = await scene.send("two");
+    await scene.pass(gate);
+    await waiting(scene);
+    expect(replicaOf(scene.socket).queue.map(({ turnId }) => turnId)).toEqual([second]);
+    const third = await scene.send("three");
+    await ended(scene, 3);
+    const texts = (await stored(scene.threadId)).map(({ role, id, parts }) => [role === "user" ? "" : id, JSON.stringify(parts.at(-1))]);
+    expect(texts.map(([id]) => id)).toEqual(["", first, "", second, "", third]);
+    expect(scene.effects.map(({ tool }) => tool)).toEqual(["slow"]);
+  });
+
+  it("is refused nothing by `busy: reject`: a new message ends it", async () => {
+    vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), busy: "reject" });
+    const scene = await payScene([[PAY], "Never mind."]);
+    await scene.send();
+    await waiting(scene);
+    await scene.send("Forget it");
+    expect((await ended(scene, 2)).facts.outcome).toBe("completed");
+  });
+
+  it("is stopped: its call gets an outcome, and nothing runs", async () => {
+    const scene = await waitingForPay();
+    const answer = approvalOf(scene, "pay", true);
+    expect(await end("cancel", scene.socket, scene.socket.epoch, scene.turnId)).toMatchObject({ code: "already_started" });
+    expect(await end("stop", scene.socket, scene.socket.epoch, scene.turnId)).toMatchObject({ type: "ack" });
+    expect((await ended(scene)).facts.outcome).toBe("stopped");
+    expect(await end("stop", scene.socket, scene.socket.epoch, scene.turnId)).toMatchObject({ type: "ack" });
+    expect(openCall(scene.socket, "pay").state).toBe("output-error");
+    expect(await ask(scene.socket, answer)).toMatchObject({ code: "already_resolved" });
+    expect([scene.effects, scene.turns.length]).toEqual([[], 1]);
+    expect(await query(scene.threadId, "SELECT * FROM cc_turn")).toEqual([]);
+  });
+});
+
+describe("an approval that expires", () => {
+  it("is denied by the alarm, also of an object that was evicted, and the turn goes on without the tool", async () => {
+    vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), approvalExpiresMs: WEEK });
+    await withClock(async (move) => {
+      const scene = await waitingForPay();
+      const due = Date.now() + WEEK;
+      expect(await scene.turnRows()).toMatchObject([{ state: "waiting", due_at: due }]);
+      expect((await traceOf(scene.threadId)).alarm).toBe(due);
+      expect(openCall(scene.socket, "pay").approval).toMatchObject({ expiresAt: due });
+      await evict(scene.threadId);
+      move(WEEK - 1);
+      await runDurableObjectAlarm(stubOf(scene.threadId));
+      expect(scene.turns).toHaveLength(1);
+      expect((await traceOf(scene.threadId)).alarm).toBe(due);
+      const answer = approvalOf(scene, "pay", true);
+      move(1);
+      await runDurableObjectAlarm(stubOf(scene.threadId));
+      await ended(scene);
+      expect(openCall(scene.socket, "pay")).toMatchObject({
+        state: "output-denied",
+        approval: { approved: false, reason: "expired", by: "system:expiry", at: due },
+      });
+      expect(scene.effects).toEqual([]);
+      expect(JSON.stringify(scene.prompts[1])).toContain("expired");
+      expect(await ask(scene.socket, answer)).toMatchObject({ code: "already_resolved" });
+      expect((await traceOf(scene.threadId)).alarm).toBeNull();
+    });
+  });
+
+  it("and is answered in time has no alarm of its own left", async () => {
+    vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), approvalExpiresMs: WEEK });
+    const scene = await waitingForPay();
+    await ask(scene.socket, approvalOf(scene, "pay", true));
+    await ended(scene);
+    expect(scene.effects).toHaveLength(1);
+    expect((await traceOf(scene.threadId)).alarm).toBeNull();
+  });
+
+  it("and was answered while the run still went on is not denied after that", async () => {
+    vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), approvalExpiresMs: 60_000 });
+    await withClock(async (move) => {
+      const scene = await payScene([[PAY, { tool: "pay", input: { euros: 6 } }], "Done."]);
+      await scene.send();
+      await waiting(scene);
+      const [first, second] = shownCalls(scene.socket).map(({ approval }) => approval!.id);
+      await ask(scene.socket, { ...resolveOf(scene), approvalId: first!, approved: true });
+      move(60_000);
+      await runDurableObjectAlarm(stubOf(scene.threadId));
+      await ended(scene);
+      expect(second).toBeDefined();
+      expect(shownCalls(scene.socket)).toMatchObject([
+        { state: "output-available", approval: { by: "user-1" } },
+        { state: "output-denied", approval: { by: "system:expiry" } },
+      ]);
+      expect(scene.effects).toHaveLength(1);
+    });
+  });
+
+  it("while a tool beside it is still at work is denied once the run has ended", async () => {
+    vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), approvalExpiresMs: 60_000 });
+    await withClock(async (move) => {
+      const gate = new Gate();
+      const scene = await payScene([[PAY, { tool: "slow", input: {} }], "Too late."], {
+        others: (scene) => ({ slow: scene.tool("slow", () => gate.pass()) }),
+      });
+      await scene.send();
+      await scene.reach(gate);
+      await scene.socket.until((socket) => shownCalls(socket).length === 2 && openCall(socket, "pay").state === "approval-requested");
+      move(61_000);
+      // The lease: the tool is at work, so the turn goes on.
+      await runDurableObjectAlarm(stubOf(scene.threadId));
+      expect(openCall(scene.socket, "pay").state).toBe("approval-requested");
+      await scene.pass(gate);
+      await waiting(scene);
+      // Overdue already: the platform calls at once.
+      expect((await traceOf(scene.threadId)).alarm).toBeLessThan(Date.now());
+      await runDurableObjectAlarm(stubOf(scene.threadId));
+      await ended(scene);
+      expect(openCall(scene.socket, "pay")).toMatchObject({ state: "output-denied", approval: { by: "system:expiry" } });
+      expect(scene.effects.map(({ tool }) => tool)).toEqual(["slow"]);
+    });
+  });
+});
+
+describe("a turn that waits, when it is asked again,", () => {
+  it("ends by a regenerate of its message: the old reply stays on its own branch", async () => {
+    const scene = await payScene([[PAY], "Without paying."]);
+    const turnId = await scene.send();
+    await waiting(scene);
+    const { messages } = replicaOf(scene.socket);
+    const again = { type: "regenerate", id: newId(), epoch: scene.socket.epoch, messageId: messages[0]!.id };
+    expect(await ask(scene.socket, again)).toMatchObject({ type: "ack" });
+    await scene.socket.until((socket) => replicaOf(socket).turn === null && replicaOf(socket).messages.at(-1)!.id === again.id);
+    expect(partsOf(scene.socket).at(-1)).toMatchObject({ text: "Without paying." });
+    expect(await query(scene.threadId, "SELECT id FROM cc_message WHERE id = ?", turnId)).toHaveLength(1);
+    expect(scene.effects).toEqual([]);
+    expect(outcomesIn(scene.prompts[1]!)).toEqual([]);
+  });
+});
+
+describe("an approval over the ends of the AI SDK's reach", () => {
+  it("of a tool that the app has taken away since ends the call, not the thread", async () => {
+    const scene = await waitingForPay();
+    scene.stunts.push(async (turn) => {
+      await turn.modelMessages();
+      return "There is no such tool any more.";
+    });
+    await ask(scene.socket, approvalOf(scene, "pay", true));
+    expect((await ended(scene)).facts.outcome).toBe("completed");
+    expect(openCall(scene.socket, "pay").state).toBe("output-error");
+    expect(scene.effects).toEqual([]);
+    expect(partsOf(scene.socket).at(-1)).toMatchObject({ type: "text", text: "There is no such tool any more." });
+  });
+
+  it("lasts over a process that dies while it waits, and over all sockets being gone", async () => {
+    const scene = await waitingForPay();
+    const answer = approvalOf(scene, "pay", true);
+    await abortAllDurableObjects();
+    expect((await post(scene.threadId, "user-2", answer)).status).toBe(200);
+    await vi.waitFor(async () => expect(await query(scene.threadId, "SELECT * FROM cc_turn")).toEqual([]));
+    await scene.comeBack();
+    await ended(scene);
+    expect(openCall(scene.socket, "pay")).toMatchObject({ output: "paid", approval: { by: "user-2" } });
+    expect(scene.effects).toHaveLength(1);
+  });
+});
