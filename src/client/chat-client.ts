@@ -1,14 +1,15 @@
 // One thread in one page: wires connection, replica and outbox to one snapshot. Owns no rule of its own but the order in
 // which a frame is taken: replica, outbox, connection, subscribers.
 import type { ErrorBody } from "../errors.ts";
-import type { SendCommand, ServerFrame, SyncRead } from "../protocol/frames.ts";
+import type { SendCommand, ServerFrame, SyncRead, WindowFrame } from "../protocol/frames.ts";
 import { newId } from "../protocol/ids.ts";
 import { createCommands } from "./commands.ts";
 import { createConnection } from "./connection.ts";
 import type { ConnectionState } from "./connection-machine.ts";
 import { CLOSED, NOT_FOUND } from "./errors.ts";
 import { createOutbox, type Request } from "./outbox.ts";
-import { page } from "./page.ts";
+import { createPacer } from "./pacing.ts";
+import { onNextFrame, page } from "./page.ts";
 import { applyFrame, cursorOf, EMPTY_REPLICA, type Replica } from "./replica.ts";
 import { createSnapshotStore } from "./snapshot-store.ts";
 import { requestTicket } from "./ticket-source.ts";
@@ -23,8 +24,7 @@ const PLATFORM: ClientDeps = {
     const timer = setTimeout(run, delayMs);
     return () => clearTimeout(timer);
   },
-  // A frame is a task of its own, so this is once per frame.
-  schedule: (run) => queueMicrotask(run),
+  schedule: onNextFrame,
 };
 
 /**
@@ -32,11 +32,12 @@ const PLATFORM: ClientDeps = {
  * only the first `send`, whose ticket request makes the thread. Its methods need no `this`.
  * @throws {TypeError} when `url` is relative and there is no page that it is relative to
  */
-export function createChatClient<Types extends ChatTypes = ChatTypes>(given: ChatClientOptions): ChatClient<Types> {
+export function createChatClient<Types extends ChatTypes = ChatTypes>(given: ChatClientOptions<Types>): ChatClient<Types> {
   const options = { ...given, url: new URL(given.url, page.location?.href).href.replace(/\/$/, "") };
   const deps = { ...PLATFORM, ...given.deps };
-  const { threadId } = given;
-  const outbox = createOutbox();
+  const { threadId, storage } = given as ChatClientOptions;
+  const outbox = createOutbox(deps.newId);
+  const keeper = storage?.(outbox, `chatcell ${options.url} ${threadId}`);
   /** What frames were skipped for. */
   const skipped = new Set<string>();
   let replica: Replica = EMPTY_REPLICA;
@@ -47,32 +48,43 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   let syncing = "";
   /** Cursor of the last sync of this connection. */
   let lastCursor = "";
+  /** What was stored is in the outbox then. */
+  let loaded: Promise<void> | undefined;
 
-  const store = createSnapshotStore<ChatSnapshot>(
-    (former) => deriveSnapshot(former, { threadId, replica, connection: state, unseen: outbox.unseen() }),
-    deps.schedule,
-  );
+  const pace = createPacer(options, deps);
+  const store = createSnapshotStore<ChatSnapshot>((former) => {
+    const shown = pace(replica, state);
+    if (shown !== replica) store.changed(); // By the next frame.
+    return deriveSnapshot(former, { threadId, replica: shown, connection: state, unseen: outbox.unseen() });
+  }, deps.schedule);
 
   const settle = () => {
-    outbox.reconcile(replica);
+    outbox.reconcile(replica, deps.now());
     // Live means that a view has come: before the first one no epoch is known, and what is made waits.
     if (state.kind === "live") outbox.flush(state, connection.write);
+    void keeper?.save();
     store.changed();
   };
 
   /** The message that the thread is to be made with. */
-  const first = () => outbox.unseen().find(({ delivery }) => delivery === "sending");
+  const first = () => outbox.unseen().find(({ request, delivery }) => request.type === "send" && delivery === "sending");
 
   const open = (event: "connect" | "reconnect") => {
+    const before = state;
+    loaded ??= keeper?.load().then(() => {
+      settle();
+      // It was not opened for want of a message, and now there may be one.
+      if (state === before) open("connect");
+    });
     if (!isToBeMade || first()) connection.dispatch(event);
     else outbox.refuse(NOT_FOUND);
   };
 
-  const enter = (request: Request, createdAt = deps.now(), refusal?: ErrorBody) => {
-    const entry = outbox.add(request, createdAt, refusal);
+  const enter = (request: Request, refusal?: ErrorBody, createdAt = deps.now()) => {
+    const { answer } = outbox.add(request, createdAt, refusal);
     settle();
     open("connect");
-    return entry;
+    return answer;
   };
 
   const take = (frame: ServerFrame) => {
@@ -92,9 +104,12 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
       case "page":
         outbox.accept(frame);
         break;
+      case "mark":
+        return connection.write({ type: "window", mark: frame.mark } satisfies WindowFrame);
       case "error": {
         const { type: _type, ref = "?", ...error } = frame;
-        if (ref === syncing) syncing = "";
+        // A view that is not given now comes with another connection.
+        if (ref === syncing) connection.dispatch("lost");
         outbox.refuse(error, ref);
         break;
       }
@@ -114,7 +129,10 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const connection = createConnection(options, deps, {
     cursor: () => cursorOf(replica),
     requestTicket: async (signal) => {
-      const wish = isToBeMade ? { create: true, command: first()?.request as SendCommand } : {};
+      const request = first()?.request;
+      // Of an epoch that was known before a reload, a thread that is to be made knows nothing.
+      const command = request && ({ ...request, epoch: undefined } as SendCommand);
+      const wish = isToBeMade ? { create: true, command } : {};
       const answer = await requestTicket(options, wish, signal);
       if (answer.ticket) isToBeMade = false;
       if (answer.ack) outbox.accept(answer.ack);
@@ -139,9 +157,11 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
     },
   });
 
+  const commands = createCommands(outbox, deps, enter, () => replica, settle);
+
   // What travels is not checked against an app's own types: that they are right is the app's word.
   return {
-    ...createCommands(outbox, deps, enter, () => replica, settle),
+    ...commands,
     getSnapshot: store.get,
     subscribe: (listener) => {
       if (state.kind === "idle") open("connect");

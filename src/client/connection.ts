@@ -1,8 +1,8 @@
 // Runs the connection machine: owns the ticket request, the socket, the one timer and the wake events. What belongs to an
 // older attempt is never heard again: each has its own abort signal, and every callback looks at it first.
 import type { ErrorBody, ErrorCode } from "../errors.ts";
-import { PROTOCOL, TICKET_PROTOCOL_PREFIX } from "../protocol/limits.ts";
-import { type ConnectionEffect, type ConnectionEvent, type ConnectionState, transition } from "./connection-machine.ts";
+import { PING, PONG, PROTOCOL, TICKET_PROTOCOL_PREFIX } from "../protocol/limits.ts";
+import { type ConnectionEffect, type ConnectionEvent, type ConnectionState, type Line, transition } from "./connection-machine.ts";
 import { page } from "./page.ts";
 import type { ChatClientOptions, ClientDeps } from "./types.ts";
 
@@ -17,6 +17,7 @@ export interface ConnectionPorts {
   requestTicket: (signal: AbortSignal) => Promise<TicketAnswer>;
   /** What we hold, for the address of the socket. Empty for nothing. */
   cursor: () => string;
+  /** A frame of the server. */
   onData: (data: unknown) => void;
   onState: (state: ConnectionState) => void;
 }
@@ -38,7 +39,7 @@ export function reasonToStop(close: number, reason: string): ErrorBody | undefin
 
 /** A connection in the state `idle`. */
 export function createConnection(options: ChatClientOptions, deps: ClientDeps, ports: ConnectionPorts): Connection {
-  let state: ConnectionState = { kind: "idle" };
+  let state: ConnectionState & Line = { kind: "idle" };
   let attempt = new AbortController();
   let socket: WebSocket | undefined;
   let ticket: string | undefined;
@@ -51,8 +52,8 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
     clearTimer?.();
     clearTimer = timerMs === undefined ? undefined : deps.setTimer(() => dispatch("timer"), timerMs);
     for (const effect of effects) void run[effect](attempt.signal);
-    // An effect that fails at once has moved on already, and told of it.
-    if (state === next) ports.onState(state);
+    // An effect that fails at once has moved on already, and told of it. What is only noted of the line is told to nobody.
+    if (state === next && next.pings === undefined) ports.onState(state);
   };
 
   const run: Record<ConnectionEffect, (signal: AbortSignal) => void | Promise<void>> = {
@@ -64,15 +65,20 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
     },
     requestTicket: async (signal) => {
       const answer = await ports.requestTicket(signal).catch((): TicketAnswer => ({}));
+      if (signal.aborted) return;
       ticket = answer.ticket;
-      if (!signal.aborted) dispatch(ticket ? "ticket" : "lost", answer.error);
+      dispatch(ticket ? "ticket" : "lost", answer.error);
     },
     openSocket: (signal) => {
       const { url, threadId, WebSocket = globalThis.WebSocket } = options;
       const address = `${url.replace("http", "ws")}/threads/${threadId}/socket?cursor=${ports.cursor()}`;
       try {
         socket = new WebSocket(address, [PROTOCOL, TICKET_PROTOCOL_PREFIX + ticket]);
-        socket.addEventListener("message", ({ data }) => signal.aborted || ports.onData(data));
+        socket.addEventListener("message", ({ data }) => {
+          if (signal.aborted) return;
+          dispatch("heard");
+          if (data !== PONG) ports.onData(data);
+        });
         // Also follows an error event.
         socket.addEventListener("close", ({ code, reason }) => signal.aborted || dispatch("lost", reasonToStop(code, reason)));
       } catch {
@@ -85,7 +91,19 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
         page.addEventListener?.(type, () => page.document?.hidden || dispatch("wake"), { signal });
       }
     },
+    ping: () => send(PING),
   };
 
-  return { dispatch, write: (frame) => socket?.readyState === 1 && socket.send(JSON.stringify(frame)) };
+  const send = (text: string) => {
+    if (socket?.readyState === 1) socket.send(text);
+  };
+
+  return {
+    dispatch,
+    write: (frame) => {
+      // Before the frame: the answer to a ping behind a large one would be late.
+      dispatch("write");
+      send(JSON.stringify(frame));
+    },
+  };
 }

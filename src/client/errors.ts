@@ -9,3 +9,5 @@ export function toChatError(body: ErrorBody): ChatError {
 export const CLOSED: ErrorBody = { code: "interrupted", message: "Client closed", retryable: true };
 export const NOT_FOUND: ErrorBody = { code: "not_found", message: "Nothing to act on", retryable: false };
 export const TOO_LARGE: ErrorBody = { code: "too_large", message: "Message too large", retryable: false };
+export const EXPIRED: ErrorBody = { code: "interrupted", message: "Too old to send", retryable: false };
+export const NOT_OURS: ErrorBody = { code: "forbidden", message: "Made by another principal", retryable: false };

@@ -1,63 +1,88 @@
 // Requests on their way: each stays until it is answered, is written once per connection, and keeps its id, so that the
 // server does it once. Holds no socket and no timer. Every promise that it gives out is kept or broken, never forgotten.
 import type { ErrorBody } from "../errors.ts";
-import type { CancelCommand, CommandResult, PageRead, SendCommand, StopCommand } from "../protocol/frames.ts";
-import type { Message } from "../protocol/messages.ts";
+import { utf8Length } from "../protocol/bytes.ts";
+import type { AppendCommand, Command, CommandResult, PageRead, PartRead, SetCommand } from "../protocol/frames.ts";
+import type { Message, Part, SessionView, TurnKind } from "../protocol/messages.ts";
 import { MAX_FRAME_BYTES, MAX_PARTS } from "../protocol/limits.ts";
-import { toChatError, TOO_LARGE } from "./errors.ts";
+import { EXPIRED, NOT_OURS, toChatError, TOO_LARGE } from "./errors.ts";
 import type { Replica } from "./replica.ts";
 import type { Sending, SendResult } from "./types.ts";
 
-/** Room for the epoch, which a command may get later. */
-const EPOCH_BYTES = 100;
+/** Room for the epoch and the revision, which a command may get later. */
+const LATER_BYTES = 200;
+/** The server knows the ids of commands for a day longer. */
+export const MAX_AGE_MS = 6 * 86_400_000;
+/** How often a `set` is made anew, each time because another one came first. */
+const MAX_SETS = 8;
 
-type WithoutEpoch<Command> = Omit<Command, "epoch"> & { epoch?: string };
+type WithoutEpoch<Of> = Of extends Command ? Omit<Of, "epoch"> & { epoch?: string } : Of;
 
-/** A request as it is made: a command has its epoch at once when one is known, else from the first snapshot. */
-export type Request = SendCommand | WithoutEpoch<StopCommand> | WithoutEpoch<CancelCommand> | PageRead;
+/** A request as it is made: a command has its epoch at once when one is known, else from the first snapshot. Plain JSON. */
+export type Request = WithoutEpoch<Exclude<Command, AppendCommand> | PageRead | PartRead>;
+/** One that asks for a turn: it names a message. */
+export type TurnRequest = Extract<Request, { messageId: string }>;
+type SetRequest = WithoutEpoch<SetCommand> & { ifRev?: number | undefined };
+
+/** The fields of a {@link TurnRequest}. `newMessageId`: of its own message, where `messageId` is that of another. */
+export interface TurnFields {
+  type: TurnKind;
+  id: string;
+  messageId: string;
+  newMessageId?: string;
+  /** Of its own message; absent when it has none. */
+  parts?: Part[];
+}
 
 export interface OutboxEntry<Of extends Request = Request> {
   request: Of;
   /** Epoch ms at which it was first made. */
   createdAt: number;
-  /** `sent`: acked. Only a `send` stays after its answer. */
+  /** Principal id of who made it, as soon as that is known. */
+  author?: string | undefined;
+  /** `sent`: acked. What asks for a turn stays until that has ended. */
   delivery: "sending" | "sent" | "failed";
   error?: ErrorBody;
   /** Revision that a `sent` one is part of. */
   rev?: number;
   /** The connection that it was last written to. */
-  writtenTo?: object;
-  /** Of the ack; on it the promise of the reply, for a `send`. */
+  writtenTo?: object | undefined;
+  /** How often it was refused because another `set` came first. */
+  conflicts?: number;
+  /** Of the ack; on it the promise of the reply, for what asks for a turn. */
   answer: Sending;
   resolve: (result: SendResult | Promise<never>) => void;
   /** Keeps the promise of the reply, when the turn has ended. */
   settle: (reply: Message | null | Promise<never>) => void;
 }
 
-/** A message of ours, as far as a page shows it. */
-export type Unseen = OutboxEntry<SendCommand>;
+/** What a page shows before its replica does: what asks for a turn, and what is to be set. */
+export type Unseen = OutboxEntry<TurnRequest | SetRequest>;
 
 export interface Outbox {
-  /** Messages that the replica of the last `reconcile` did not show: never one that it showed. In the order of making. */
+  /** What the replica of the last `reconcile` did not show: never a turn that it showed. In the order of making. */
   unseen: () => readonly Unseen[];
   /** What is refused already, or too large for the server to read, fails at once. */
   add: (request: Request, createdAt: number, refusal?: ErrorBody) => OutboxEntry;
   remove: (entry: OutboxEntry) => void;
-  /** Writes what this connection has not carried yet, in order. */
+  /** Writes what this connection has not carried yet, in order; of what sets one field only the first. */
   flush: (connection: object, write: (request: Request) => void) => void;
   /** Takes the answer to a request: the ack of a command, or what a read asked for. */
-  accept: (answer: { ref: string; rev?: number; result?: CommandResult }) => void;
+  accept: (answer: { ref: string; rev?: number; result?: CommandResult; part?: Part }) => void;
   /** Breaks the promises of one request, or of all: there is no connection and will be none. */
   refuse: (error: ErrorBody, ref?: string) => void;
-  /** Follows the replica: stamps commands with its epoch, keeps the promises that it has come to, lets go of what is over. */
-  reconcile: (replica: Replica) => void;
+  /**
+   * Follows the replica: stamps commands with its epoch and principal, keeps the promises that it has come to, lets go of what is
+   * over, fails what is too old (`now`: epoch ms) or another principal's.
+   */
+  reconcile: (replica: Replica, now: number) => void;
 }
 
 /** Why the server would refuse a request without reading it, so that it could not even say which one it refused. */
 function refusalOf(request: Request): ErrorBody | undefined {
-  const { parts = [] } = request as Partial<SendCommand>;
-  const bytes = new TextEncoder().encode(JSON.stringify(request)).length;
-  return parts.length > MAX_PARTS || bytes > MAX_FRAME_BYTES - EPOCH_BYTES ? TOO_LARGE : undefined;
+  const { parts = [] } = request as Partial<TurnFields>;
+  const bytes = utf8Length(JSON.stringify(request));
+  return parts.length > MAX_PARTS || bytes > MAX_FRAME_BYTES - LATER_BYTES ? TOO_LARGE : undefined;
 }
 
 function fail(entry: OutboxEntry, error: ErrorBody): void {
@@ -70,10 +95,37 @@ function fail(entry: OutboxEntry, error: ErrorBody): void {
   entry.error = error;
 }
 
+/** Notes who made an entry and in which history, as far as that is known, and fails what may not be sent any more. */
+function stamp(entry: OutboxEntry, { session, principal }: Replica, now: number): void {
+  const { request, createdAt, delivery } = entry;
+  const author = (entry.author ??= principal?.id);
+  if (request.type !== "page") request.epoch ??= session?.epoch;
+  if (delivery !== "sending") return;
+  if (principal && principal.id !== author) fail(entry, NOT_OURS);
+  if (now - createdAt > MAX_AGE_MS) fail(entry, EXPIRED);
+}
+
+/** Whether an entry is still needed. Keeps its promise when its turn has ended; `show` is given what the replica does not show. */
+function follow(entry: OutboxEntry, { session, messages, queue, turn }: Replica, show: (entry: Unseen) => void): boolean {
+  const { request, delivery, rev = 0 } = entry;
+  const { type, id: turnId, messageId, newMessageId = messageId, parts, epoch } = request as TurnFields & { epoch?: string };
+  // At or past the ack, or in another history.
+  const hasReached = delivery === "sent" && session && (session.rev >= rev || session.epoch !== epoch);
+  const isUnderWay = turn?.id === turnId || queue.some((item) => item.turnId === turnId);
+  // By its own message, or by the reply to one that was there.
+  const isShown = isUnderWay || messages.some(({ id }) => id === (parts ? newMessageId : turnId));
+  const isOver = delivery === "failed" ? isShown || !parts || !messageId : hasReached;
+  if (!isShown && !isOver && (messageId || request.type === "set")) show(entry as Unseen);
+  if (!isOver || isUnderWay) return true;
+  entry.settle(messages.find(({ id }) => id === (type === "continue" ? messageId : turnId)) ?? null);
+  return false;
+}
+
 /** An empty outbox. */
-export function createOutbox(): Outbox {
+export function createOutbox(newId: () => string): Outbox {
   let entries: OutboxEntry[] = [];
   let unseen: Unseen[] = [];
+  let session: SessionView | null = null;
 
   return {
     unseen: () => unseen,
@@ -95,42 +147,49 @@ export function createOutbox(): Outbox {
     },
 
     flush: (connection, write) => {
+      const fields = new Set<string>();
       for (const entry of entries) {
-        if (entry.delivery !== "sending" || entry.writtenTo === connection) continue;
+        const { request, delivery, writtenTo } = entry;
+        if (request.type === "set") {
+          if (fields.has(request.field)) continue;
+          fields.add(request.field);
+          request.ifRev ??= session![request.field === "title" ? "metaRev" : "stateRev"];
+        }
+        if (delivery !== "sending" || writtenTo === connection) continue;
+        // What a connection has claimed is free when it is gone: to hear of that claim again would mean nothing.
+        if (request.type === "claim" && writtenTo) request.id = newId();
         entry.writtenTo = connection;
-        write(entry.request);
+        write(request);
       }
     },
 
-    accept: ({ ref, rev, result }) => {
+    accept: ({ ref, rev, result, part }) => {
       const entry = entries.find(({ request }) => request.id === ref);
       if (entry?.delivery !== "sending") return;
       entry.delivery = "sent";
       entry.rev = rev;
-      entry.resolve({ turnId: ref, position: 0, ...result });
+      entry.resolve({ turnId: ref, position: 0, ...result, ...(part && { part }) });
     },
 
     refuse: (error, ref) => {
-      for (const entry of entries) if (!ref || entry.request.id === ref) fail(entry, error);
+      for (const entry of entries) {
+        const { request, conflicts = 1 } = entry;
+        if (ref && request.id !== ref) continue;
+        if (error.code === "state_conflict" && request.type === "set" && conflicts < MAX_SETS) {
+          // Another command upon another state, which is here already: what changed it was sent before this.
+          request.id = newId();
+          entry.writtenTo = request.ifRev = undefined;
+          entry.conflicts = conflicts + 1;
+        } else fail(entry, error);
+      }
     },
 
-    reconcile: ({ session, messages, queue, turn }) => {
+    reconcile: (replica, now) => {
+      session = replica.session;
       unseen = [];
       entries = entries.filter((entry) => {
-        const { delivery, request, rev = Infinity } = entry;
-        // The epoch in which it was made; before the first view none is known.
-        if (request.type !== "page") request.epoch ??= session?.epoch;
-        if (request.type !== "send") return delivery === "sending";
-        const { id: turnId, messageId, epoch } = request;
-        // At or past the ack, or in another history.
-        const hasReached = delivery === "sent" && session && (session.rev >= rev || session.epoch !== epoch);
-        const isQueued = queue.some((item) => item.turnId === turnId);
-        const isShown = isQueued || messages.some(({ id }) => id === messageId);
-        if (!isShown && !hasReached) unseen.push(entry as Unseen);
-        if (delivery === "failed") return !isShown;
-        if (!hasReached || turn?.id === turnId || isQueued) return true;
-        entry.settle(messages.find(({ id }) => id === turnId) ?? null);
-        return false;
+        stamp(entry, replica, now);
+        return follow(entry, replica, (each) => unseen.push(each));
       });
     },
   };

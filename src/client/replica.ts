@@ -56,12 +56,14 @@ export function applyFrame(replica: Replica, frame: ServerFrame): Replica | null
       return held < frame.items.length ? { ...replica, live: foldChunks(live, frame.items.slice(held)) } : replica;
     }
     case "page":
+      if ("part" in frame) return replica;
       // A page that does not end right above what is held answers a question from before a snapshot.
       if (frame.messages.at(-1)?.id !== messages[0]?.parent) return replica;
       return { ...replica, messages: [...frame.messages, ...messages], hasEarlier: frame.hasEarlier };
     case "ack":
     case "error":
     case "event":
+    case "mark":
       return replica;
     default:
       throw new Error(`Unknown type ${(frame as { type: string }).type}`);
@@ -70,15 +72,16 @@ export function applyFrame(replica: Replica, frame: ServerFrame): Replica | null
 
 function applySnapshot(replica: Replica, { session, messages: page, hasEarlier, queue, turn, live }: SnapshotFrame): Replica {
   // Pages that were loaded above a message that both share are still right: within an epoch, history is only added to.
-  const above = session.epoch === replica.session?.epoch ? indexOf(replica, page[0]?.id) : 0;
+  const above = session.epoch === replica.session?.epoch ? indexOf(replica.messages, page[0]?.id) : 0;
+  const messages = [...replica.messages.slice(0, Math.max(above, 0)), ...page.map((message) => reuse(replica, message))];
   return {
     ...replica,
     session,
-    messages: [...replica.messages.slice(0, Math.max(above, 0)), ...page.map((message) => reuse(replica, message))],
+    messages,
     hasEarlier: above > 0 ? replica.hasEarlier : hasEarlier,
     queue,
     turn,
-    live: liveOf(turn, live),
+    live: turn && (live ?? begun(turn, messages)),
   };
 }
 
@@ -92,19 +95,42 @@ function applyRevision(replica: Replica, frame: DeltaFrame | TurnFrame): Replica
   const { session: changes, queue = replica.queue, live }: Partial<DeltaFrame> = isEnd ? {} : frame;
   // A live message whose turn is not the server's is dropped.
   const held = turn?.id === replica.turn?.id ? replica.live : null;
-  return { ...replica, session: { ...session, ...changes, rev }, messages, queue, turn, live: liveOf(turn, live ?? held) };
+  return {
+    ...replica,
+    session: { ...session, ...changes, rev },
+    messages,
+    queue,
+    turn,
+    live: turn && (live ?? held ?? begun(turn, messages)),
+  };
 }
 
-/** The live message of `turn`: null without a turn, empty when there is none yet. */
-function liveOf(turn: TurnView | null, live?: LiveState | null): LiveState | null {
-  return turn && (live ?? emptyLive(turn.messageId));
+/**
+ * The live message of `turn` before its first chunk: a reply goes on from what it was. Of one that is not held we are behind,
+ * so that whatever comes of it asks for a sync.
+ */
+function begun({ messageId, base }: TurnView, messages: readonly Message[]): LiveState {
+  const live = emptyLive(messageId);
+  const target = messages[indexOf(messages, messageId)];
+  if (!target) return base ? { ...live, seq: -1 } : live;
+  const { parts, metadata } = target;
+  return { ...live, message: { ...live.message, parts: parts.slice(0, base), ...(metadata !== undefined && { metadata }) } };
+}
+
+/**
+ * How many of `messages` stand above the live message of `turn`, which takes the place of the others; undefined for one of
+ * another branch, or above what is held.
+ */
+export function countAbove(messages: readonly Pick<Message, "id">[], { messageId, parent }: TurnView): number | undefined {
+  const target = indexOf(messages, messageId);
+  return target < 0 ? indexOf(messages, parent) + 1 || undefined : target;
 }
 
 function withChanges(replica: Replica, changed?: Message[]): readonly Message[] {
   if (!changed) return replica.messages;
   const all = [...replica.messages];
   for (const message of changed) {
-    const index = indexOf(replica, message.id);
+    const index = indexOf(all, message.id);
     if (index >= 0) all[index] = message;
     // One that is neither held nor next is a change in a page that was not loaded.
     else if (message.parent === (all.at(-1)?.id ?? null)) all.push(message);
@@ -112,25 +138,25 @@ function withChanges(replica: Replica, changed?: Message[]): readonly Message[] 
   return all;
 }
 
-function withEnd(replica: Replica, { ended }: TurnFrame): readonly Message[] | null {
-  const { messages, turn, live } = replica;
-  const { turnId, messageId, seq, createdAt, facts } = ended;
-  if (turn?.messageId !== messageId) {
-    const bearer = messages[indexOf(replica, messageId)];
-    return bearer ? withChanges(replica, [{ ...bearer, facts }]) : null;
+function withEnd({ messages, turn, live }: Replica, { ended }: TurnFrame): readonly Message[] | null {
+  const { turnId, messageId, seq, createdAt, isLastTurn, facts } = ended;
+  if (createdAt === undefined) {
+    return messages.map((message) => (message.id === messageId ? { ...message, [isLastTurn ? "lastTurn" : "facts"]: facts } : message));
   }
-  if (turn.id !== turnId || live!.seq !== seq) return null;
+  if (turn?.id !== turnId || live!.seq !== seq) return null;
+  const above = countAbove(messages, turn);
+  if (above === undefined) return null;
   // What the server stored is this fold and these facts: field for field, and in the same order, what a fresh load gives.
   const { id, ...rest } = live!.message;
-  return [...messages, { id, parent: turn.parent, ...rest, createdAt: createdAt!, facts }];
+  return [...messages.slice(0, above), { id, parent: turn.parent, ...rest, createdAt, facts }];
 }
 
-function indexOf({ messages }: Replica, id: string | undefined): number {
+function indexOf(messages: readonly Pick<Message, "id">[], id: string | null | undefined): number {
   return messages.findIndex((message) => message.id === id);
 }
 
 /** The held object when it is equal, so that a page does not draw it again. */
-function reuse(replica: Replica, message: Message): Message {
-  const held = replica.messages[indexOf(replica, message.id)];
+function reuse({ messages }: Replica, message: Message): Message {
+  const held = messages[indexOf(messages, message.id)];
   return held && JSON.stringify(held) === JSON.stringify(message) ? held : message;
 }

@@ -48,6 +48,8 @@ export function createSnapshotStore<Snapshot extends object>(
       isScheduled = true;
       schedule(() => {
         isScheduled = false;
+        // What it is derived from includes the time of a frame; between frames it stays as it is.
+        isStale = true;
         for (const tell of tellers) tell();
       });
     },

@@ -25,21 +25,25 @@ async function post(options: ChatClientOptions, path: string, body: object, sign
   const { url, fetch = globalThis.fetch } = options;
   const headers = new Headers(await resolve(options.headers));
   headers.set("content-type", "application/json");
+  const credentials = await resolve(options.credentials);
+  // Either may have taken so long that another attempt is under way; not every `fetch` looks at its signal.
+  signal.throwIfAborted();
   const response = await fetch(url + path, {
     method: "POST",
     headers,
-    credentials: await resolve(options.credentials),
+    credentials,
     body: JSON.stringify(body),
     signal,
   });
   const { ok, status } = response;
   // Neither is one: a body that is no JSON, or cut.
   const answer = (await response.json().catch(() => null)) as Answer | null;
-  if (ok && answer) return answer;
-  // What answers may be something else than chatcell.
-  const error = answer?.error?.message
-    ? answer.error
-    : ({ code: "internal", message: `Status ${status}`, retryable: ok || status === 429 || status > 499 } as const);
+  if (ok && answer && !answer.error) return answer;
+  // What answers may be something else than chatcell, with an `error` of its own.
+  const error =
+    answer?.error?.retryable === undefined
+      ? ({ code: "internal", message: `Status ${status}`, retryable: /^(2|408|425|429|5)/.test(`${status}`) } as const)
+      : answer.error;
   if (status === 401 || !error.retryable) return { error };
   throw error;
 }

@@ -2,8 +2,9 @@
 import type { UIMessage } from "ai";
 import type { ErrorBody } from "../errors.ts";
 import type { Role } from "../protocol/frames.ts";
-import type { Part, SessionView, TurnFacts } from "../protocol/messages.ts";
+import type { Part, SessionView, TurnFacts, TurnKind, TurnView } from "../protocol/messages.ts";
 import type { ConnectionState } from "./connection-machine.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** What an app may type in its threads. Every field may be left out. */
 export interface ChatTypes {
@@ -13,14 +14,17 @@ export interface ChatTypes {
   dataParts?: Record<string, unknown>;
   /** Tools by name. */
   tools?: Record<string, { input: unknown; output: unknown }>;
-  /** Per-request input of a `send`. */
+  /** Per-request input of what asks for a reply. */
   body?: unknown;
+  /** The app state of a thread. */
+  state?: unknown;
 }
 
 type Metadata<Types> = Types extends { metadata: infer Value } ? Value : unknown;
 type DataParts<Types> = Types extends { dataParts: infer Value extends Record<string, unknown> } ? Value : Record<string, unknown>;
 type Tools<Types> = Types extends { tools: infer Value extends NonNullable<ChatTypes["tools"]> } ? Value : NonNullable<ChatTypes["tools"]>;
 type Body<Types> = Types extends { body: infer Value } ? Value : unknown;
+type State<Types> = Types extends { state: infer Value } ? Value : unknown;
 
 /** How far an own message has come: `sent` means that the server has stored it. Absent once it is in the thread. */
 export type Delivery = "sending" | "sent" | "failed";
@@ -35,6 +39,8 @@ export type ChatMessage<Types extends ChatTypes = ChatTypes> = UIMessage<Metadat
   createdAt?: number;
   /** How its turn ended. Absent while it runs. */
   facts?: TurnFacts;
+  /** How a later turn about it (`regenerate`, `continue`) ended, when it ended without output. */
+  lastTurn?: TurnFacts;
   delivery?: Delivery;
   /** Turn of an own message, as long as `delivery` is there: what `cancel` takes. */
   turnId?: string;
@@ -42,10 +48,13 @@ export type ChatMessage<Types extends ChatTypes = ChatTypes> = UIMessage<Metadat
   error?: ErrorBody;
 };
 
-/** A message whose turn waits behind another one. */
+/** A turn that waits behind another one. */
 export interface ChatQueueItem {
   turnId: string;
+  kind: TurnKind;
+  /** Id that its message will have; for `regenerate` and `continue` that of the message that they are about. */
   messageId: string;
+  /** Empty for `regenerate` and `continue`. */
   parts: Part[];
   metadata?: unknown;
   author?: string;
@@ -54,8 +63,11 @@ export interface ChatQueueItem {
   delivery?: Delivery;
 }
 
-/** `submitted`: something of ours or of the server's waits for output. `error`: the last turn failed, or the connection is stopped. */
-export type ChatStatus = "ready" | "submitted" | "streaming" | "error";
+/**
+ * `submitted`: something of ours or of the server's waits for output. `waiting`: the turn waits for a person's approval or for
+ * the output of a client tool. `error`: the last turn failed, or the connection is stopped.
+ */
+export type ChatStatus = "ready" | "submitted" | "streaming" | "waiting" | "error";
 
 /** Everything that a page shows of a thread. Immutable; a part that did not change is the same object as before. */
 export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
@@ -65,6 +77,10 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   error: ErrorBody | null;
   connection: ConnectionState;
   queue: readonly ChatQueueItem[];
+  /** The turn that runs or waits, as the server has it. */
+  turn: Readonly<TurnView> | null;
+  /** The app state, with what `setState` has set and the server has not answered yet. Absent before the first connection. */
+  state?: State<Types>;
   thread: { id: string; title: string | null; status: SessionView["status"] };
   /** Who the server takes us for. Null before the first connection. */
   principal: { id: string; name?: string } | null;
@@ -73,21 +89,76 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   hasEarlier: boolean;
 }
 
-/** What `send` takes: text, or parts, each with the app's per-request `body`. */
-export type SendInput<Types extends ChatTypes = ChatTypes> =
-  string | { text: string; body?: Body<Types> } | { parts: Part[]; body?: Body<Types> };
+/** The app's per-request input. */
+export interface BodyInput<Types extends ChatTypes = ChatTypes> {
+  body?: Body<Types>;
+}
 
-/** What the server said to a `send`. */
+/** What a message says. */
+export type MessageInput<Types extends ChatTypes = ChatTypes> = ({ text: string } | { parts: Part[] }) & BodyInput<Types>;
+
+/** What `send` takes: text, or parts, each with the app's per-request `body`. */
+export type SendInput<Types extends ChatTypes = ChatTypes> = string | MessageInput<Types>;
+
+/** A person's answer to a request for approval. */
+export interface ApprovalAnswer {
+  approved: boolean;
+  /** At most 2,000 characters. The model is told. */
+  reason?: string;
+}
+
+/** The outcome of a client tool call. `errorText`: at most 2,000 characters. */
+export type ToolOutcome<Types extends ChatTypes = ChatTypes> =
+  { output: Tools<Types>[keyof Tools<Types>]["output"] } | { errorText: string };
+
+/** What a client tool is told beside its input. */
+export interface ClientToolContext {
+  callId: string;
+  /**
+   * Aborted when the output is not wanted any more: the call was answered, its turn ended, another page runs it, the client closed,
+   * or `runClientTools` was ended.
+   */
+  signal: AbortSignal;
+}
+
+/** What runs in this page when the model calls a client tool, by the name of the tool. */
+export type ClientTools<Types extends ChatTypes = ChatTypes> = {
+  [Name in keyof Tools<Types>]?: (
+    input: Tools<Types>[Name]["input"],
+    context: ClientToolContext,
+  ) => Tools<Types>[Name]["output"] | Promise<Tools<Types>[Name]["output"]>;
+};
+
+/** Where what a person wrote waits while no server has it: `localStorage`, `sessionStorage`, or the AsyncStorage of React Native. */
+export interface OutboxStorage {
+  getItem: (key: string) => string | null | Promise<string | null>;
+  setItem: (key: string, value: string) => unknown;
+  removeItem: (key: string) => unknown;
+}
+
+/** What the server said to what asks for a turn. */
 export interface SendResult {
   turnId: string;
   /** Turns before this one when it was accepted; 0 when it started at once. */
   position: number;
 }
 
-/** The promise of a `send`: resolves at the ack. */
+/** The promise of a `send`, or of anything else that asks for a reply: resolves at the ack. */
 export type Sending<Types extends ChatTypes = ChatTypes> = Promise<SendResult> & {
   /** Resolves when the turn has ended: with the reply, or null when there is none (or it is beyond the loaded page). */
   readonly settled: Promise<ChatMessage<Types> | null>;
+};
+
+/** How an outbox is kept over a reload. Made by `storedOutbox`. */
+export type OutboxKeeper = (
+  outbox: Pick<Outbox, "unseen" | "add">,
+  /** Of this thread. */
+  key: string,
+) => {
+  /** Puts what is stored into the outbox. */
+  load: () => Promise<void>;
+  /** Stores what the outbox has now, when that is something else. */
+  save: () => Promise<void>;
 };
 
 type Resolvable<Value> = Value | Promise<Value> | (() => Value | Promise<Value>);
@@ -101,11 +172,11 @@ export interface ClientDeps {
   newId: () => string;
   /** Calls `run` once after `delayMs`; the result takes it back. */
   setTimer: (run: () => void, delayMs: number) => () => void;
-  /** Calls `run` soon, once: how often subscribers hear of changes. */
+  /** Calls `run` soon, once: how often subscribers hear of changes. With a frame on a screen, else in a microtask. */
   schedule: (run: () => void) => void;
 }
 
-export interface ChatClientOptions {
+export interface ChatClientOptions<Types extends ChatTypes = ChatTypes> {
   /** Where `routeChatRequest` listens: absolute, or relative to the page. */
   url: string;
   threadId: string;
@@ -115,6 +186,14 @@ export interface ChatClientOptions {
   headers?: Resolvable<Record<string, string> | Headers>;
   /** Credentials mode of each ticket request. */
   credentials?: Resolvable<"omit" | "same-origin" | "include">;
+  /**
+   * Text comes in flushes. On a screen it is shown evenly, as it was written: `status` is `streaming` until all of it is
+   * there, at most 250 ms after the end of the turn. False shows each flush at once.
+   * @default true where there are animation frames, but for hidden pages and reduced motion
+   */
+  pacing?: boolean;
+  /** Where what was written waits over a reload: `storedOutbox(() => localStorage)`. @default nowhere */
+  storage?: OutboxKeeper;
   fetch?: typeof globalThis.fetch;
   WebSocket?: new (url: string, protocols: string[]) => WebSocket;
   deps?: Partial<ClientDeps>;
@@ -134,12 +213,55 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
   send: (input: SendInput<Types>) => Sending<Types>;
   /** Sends a `failed` message again under the same id. @throws {ChatError} (rejects) `not_found` when there is none */
   retry: (messageId: string) => Sending<Types>;
+  /**
+   * Asks again with another message in the place of a message of a user, which stays on a branch of its own; in the place of one
+   * of ours that `failed`, sends another one. With a `turnId`, changes what a queued message says: resolves when that is done.
+   * @throws {ChatError} (rejects) what the server refused it with, e.g. `already_started`
+   */
+  edit: {
+    (input: { messageId: string } & MessageInput<Types>): Sending<Types>;
+    (input: { turnId: string } & MessageInput<Types>): Promise<void>;
+  };
+  /** Asks for another reply to a message of a user, or in the place of a reply; by default the last one. @throws as `send` */
+  regenerate: (messageId?: string, input?: BodyInput<Types>) => Sending<Types>;
+  /** Goes on in a reply that was stopped, was interrupted or failed; by default the last message. @throws as `send` */
+  continue: (messageId?: string, input?: BodyInput<Types>) => Sending<Types>;
   /** Ends a turn, by default the one that runs, else the next one to run. Keeps its partial reply. */
   stop: (turnId?: string) => Promise<void>;
   /** Takes a queued message back, or forgets a `failed` one: the `turnId` of either is with it. */
   cancel: (turnId: string) => Promise<void>;
+  /**
+   * Answers a request for approval of the live message. The first answer of all pages counts.
+   * @throws {ChatError} (rejects) `already_resolved`, with the answer that counts in its `details`; `not_found`
+   */
+  approve: (approvalId: string, answer: ApprovalAnswer) => Promise<void>;
+  /**
+   * Gives the outcome of a client tool call of the live message. The first one counts.
+   * @throws {ChatError} (rejects) `already_resolved`, `already_claimed` (another page runs it), `bad_request` (not valid), `not_found`
+   */
+  addToolOutput: (callId: string, outcome: ToolOutcome<Types>) => Promise<void>;
+  /**
+   * Takes a client tool call for this page, until its connection ends. `turn.claims` says which are taken.
+   * @throws {ChatError} (rejects) `already_claimed`, `already_resolved`, `not_found`
+   */
+  claim: (callId: string) => Promise<void>;
+  /**
+   * Merges `patch` into the app state, at its top level. It shows at once, and is taken back when the server refuses it. Made again
+   * upon the state as it is when another change came first.
+   * @throws {ChatError} (rejects) `bad_request` when the whole is not valid; `state_conflict` when others kept coming first
+   */
+  setState: (patch: Partial<State<Types>>) => Promise<void>;
+  /** Sets the title of the thread, null for none. Shows at once, as `setState`. */
+  setTitle: (title: string | null) => Promise<void>;
   /** Loads the page above the first message. Resolves at once when there is none. */
   loadEarlier: () => Promise<void>;
+  /**
+   * Loads a part of a message whole: a payload over 256 KB (a tool input or output, a file, data) is a stub in the snapshot,
+   * `{ truncated: true, bytes }`, for a file as a `data:` URL of that JSON. Keeps nothing of it.
+   * @param index of the part in `parts`
+   * @throws {ChatError} (rejects) `not_found`
+   */
+  loadPart: (messageId: string, index: number) => Promise<Part>;
   /** Connects an idle or stopped client. With `create`, does nothing before the first `send`. */
   connect: () => void;
   /** Drops what there is and connects anew, from any state. */

@@ -1,53 +1,74 @@
 // What a page shows, derived from the replica, the outbox and the connection. Pure: no clock, no timer decides anything.
 import type { ConnectionState } from "./connection-machine.ts";
-import type { Unseen } from "./outbox.ts";
-import type { Replica } from "./replica.ts";
+import type { TurnFields, Unseen } from "./outbox.ts";
+import { countAbove, type Replica } from "./replica.ts";
+import type { SessionView } from "../protocol/messages.ts";
 import type { ChatMessage, ChatQueueItem, ChatSnapshot } from "./types.ts";
 
 export interface ViewInput {
   threadId: string;
   replica: Replica;
   connection: ConnectionState;
-  /** Messages of ours that the replica does not show yet. */
+  /** What is ours, and the replica does not show yet. */
   unseen: readonly Pick<Unseen, "request" | "createdAt" | "delivery" | "error">[];
 }
 
 /** The snapshot of `input`. Whatever equals its counterpart in `former` is that same object, up to the snapshot itself. */
 export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, replica, connection, unseen }: ViewInput): ChatSnapshot {
   const { session, messages: stored, turn, live, principal, role, hasEarlier } = replica;
-  const messages: ChatMessage[] = [...stored];
+  let messages: ChatMessage[] = [...stored];
   const queue: ChatQueueItem[] = [...replica.queue];
-  const hasOutput = !!live?.message.parts.length;
-  if (hasOutput) {
-    // Right under its parent; one whose parent is not held yet is the newest there is.
-    const index = messages.findIndex(({ id }) => id === turn!.parent) + 1 || messages.length;
-    messages.splice(index, 0, { ...live.message, parent: turn!.parent });
+  const { parts = [] } = live?.message ?? {};
+  const hasOutput = parts.length > (turn?.base ?? 0);
+  if (turn) {
+    // What it will replace comes back when it ends without output.
+    messages.length = countAbove(messages, turn) ?? messages.length;
+    if (parts.length) messages.push({ ...live!.message, parent: turn.parent });
   }
+  // Also one whose turn has ended, until all of it is on the screen: it has no date before that.
+  const isStreaming = messages.some(({ id, createdAt }) => createdAt === undefined && (hasOutput || id !== turn?.messageId));
 
   // Our own stand where the server will put them: the next one to start at the end, what must wait for a turn in the queue.
   // One that failed stands at the end until it is sent again.
-  // A paused thread takes messages and starts none: waiting for output would never end.
-  let isBusy = turn !== null || queue.length > 0;
+  // A paused thread takes messages and starts none: waiting for output would never end. A turn that waits gives way.
+  let isBusy = turn?.state === "running" || queue.length > 0;
   let isPending = turn !== null || (isBusy && session!.status === "active");
+  let { state, title = null }: Partial<SessionView> = session ?? {};
   for (const { request, createdAt, delivery, error } of unseen) {
-    const { id: turnId, messageId, parts } = request;
-    const own = { turnId, parts, author: principal?.id, createdAt, delivery, error };
+    if (request.type === "set") {
+      const { field, value } = request;
+      if (field === "title") title = value as string | null;
+      else state = keep(former?.state as object | undefined, { ...(state as object), ...(value as object) });
+      continue;
+    }
+    const { type: kind, id: turnId, messageId, newMessageId = messageId, parts } = request as TurnFields;
+    const own = { turnId, author: principal?.id, createdAt, delivery, error };
     const hasFailed = delivery === "failed";
-    if (isBusy && !hasFailed) queue.push({ messageId, ...own });
-    else messages.push({ id: messageId, role: "user", ...own });
+    if (isBusy && !hasFailed) queue.push({ kind, messageId: newMessageId, parts: parts ?? [], ...own });
+    else {
+      const about = hasFailed ? -1 : messages.findIndex(({ id }) => id === messageId);
+      // The message that is edited goes, and what is below; one that is answered again stays.
+      if (about >= 0) messages = messages.filter((message, i) => i < about + (parts ? 0 : 1) || message.delivery);
+      if (parts) messages.push({ id: newMessageId, role: "user", parts, ...own });
+    }
     if (!hasFailed) isBusy = isPending = true;
   }
 
-  // Of the connection's end, else of the last turn when nothing follows it.
-  const lastError = isPending ? null : (stored.at(-1)?.facts?.error ?? null);
-  const error = connection.kind === "stopped" ? connection.reason : lastError;
+  // Of the connection's end, else of the last turn when nothing follows it: that of the last message, or of another try at it.
+  const [above, last] = [stored.at(-2), stored.at(-1)];
+  const facts = last?.lastTurn ?? last?.facts;
+  const other = above?.lastTurn;
+  const lastError = (other && facts && other.endedAt > facts.endedAt ? other : facts)?.error ?? null;
+  const error = connection.kind === "stopped" ? connection.reason : isPending ? null : lastError;
   return keep(former, {
     messages: keepEach(former?.messages, messages),
-    status: error ? "error" : hasOutput ? "streaming" : isPending ? "submitted" : "ready",
+    status: error ? "error" : turn?.state === "waiting" ? "waiting" : isStreaming ? "streaming" : isPending ? "submitted" : "ready",
     error,
     connection,
     queue: keepEach(former?.queue, queue),
-    thread: keep(former?.thread, { id: threadId, title: session?.title ?? null, status: session?.status ?? "active" }),
+    turn: turn && keep(former?.turn, turn),
+    state,
+    thread: keep(former?.thread, { id: threadId, title, status: session?.status ?? "active" }),
     principal,
     role,
     hasEarlier,
@@ -55,7 +76,7 @@ export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, rep
 }
 
 /** `old` when it has the same fields, each with the same value, else `next`. */
-function keep<Value extends object>(old: Value | undefined, next: Value): Value {
+export function keep<Value extends object>(old: Value | null | undefined, next: Value): Value {
   const fields = Object.entries(next);
   return old && fields.length === Object.keys(old).length && fields.every(([key, value]) => old[key as keyof Value] === value) ? old : next;
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { SILENCE_MS } from "../../../src/client/connection-machine.ts";
 import { isChatError } from "../../../src/errors.ts";
 import { createWorld, texts } from "./client-world.ts";
 import { quiet } from "./fake-server.ts";
@@ -26,7 +27,7 @@ describe("connecting", () => {
       role: "owner",
       thread: { id: "thread" },
     });
-    expect(world.clock.pending).toEqual([]);
+    expect(world.clock.pending).toEqual([SILENCE_MS]);
   });
 
   it("does nothing before it is watched, connected or used", async () => {
@@ -205,31 +206,6 @@ describe("the socket", () => {
     expect(texts(world.snapshot).messages).toEqual(["a", "Reply"]);
   });
 
-  it.each([
-    [4400, "bad_request"],
-    [4403, "forbidden"],
-    [4404, "not_found"],
-    [4410, "gone"],
-    [4413, "too_large"],
-    [4426, "unsupported_protocol"],
-  ])("stops for close code %i %s, and says why", async (code, reason) => {
-    const world = await createWorld();
-    world.server.losesRequests = true;
-    const sending = world.client.send("a").catch((failure: unknown) => failure);
-    world.server.socket.drop(code, reason);
-    expect(world.snapshot).toMatchObject({ connection: { kind: "stopped", reason: { code: reason } }, error: { code: reason } });
-    expect(isChatError(await sending)).toBe(true);
-    expect(world.clock.pending).toEqual([]);
-  });
-
-  it.each([1000, 1001, 1006, 1011, 4000, 4401, 4402, 4500, 4503, 4529])("tries again after close code %i", async (code) => {
-    const world = await createWorld();
-    world.server.socket.drop(code);
-    await world.clock.advance(1_000);
-    expect(world.server.tickets).toHaveLength(2);
-    expect(world.snapshot.connection.kind).toBe("live");
-  });
-
   it.each(["before it opens", "before the welcome", "before the first view"])("is given up when it hangs %s", async (when) => {
     const world = await createWorld({ prepare: (server) => (server.accepts = false) });
     const { socket } = world.server;
@@ -276,11 +252,18 @@ describe("the socket", () => {
   });
 
   it("is not disturbed by the ticket request of an attempt before it, however that ends", async () => {
-    const world = await createWorld({ prepare: (server) => (server.accepts = false), watch: false });
-    world.client.connect();
+    let release = (_response: Response): void => {};
+    const world = await createWorld({
+      prepare: (server) => {
+        server.accepts = false;
+        server.answers.push(() => new Promise((resolve) => (release = resolve)));
+      },
+    });
     world.client.reconnect();
+    release(Response.json({ ticket: "late" }));
     await quiet();
     expect(world.server.tickets).toHaveLength(2);
+    expect(world.server.socket.protocols[1]).toBe("ticket.ticket2");
     expect(world.server.sockets).toHaveLength(1);
     expect(world.snapshot.connection).toEqual({ kind: "connecting", attempt: 0 });
   });
@@ -327,39 +310,5 @@ describe("the socket", () => {
     world.client.reconnect();
     await quiet();
     expect(world.snapshot).toMatchObject({ connection: { kind: "live" }, status: "ready", error: null });
-  });
-});
-
-describe("wake events", () => {
-  it.each(["online", "pageshow", "visibilitychange"])("%s cuts a wait short", async (type) => {
-    const events = new EventTarget();
-    vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
-    const world = await createWorld();
-    world.server.socket.drop();
-    events.dispatchEvent(new Event(type));
-    await quiet();
-    expect(world.snapshot.connection.kind).toBe("live");
-    events.dispatchEvent(new Event(type));
-    expect(world.server.sockets).toHaveLength(2);
-  });
-
-  it("means nothing in a page that is hidden", async () => {
-    const events = new EventTarget();
-    vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
-    vi.stubGlobal("document", { hidden: true });
-    const world = await createWorld();
-    world.server.socket.drop();
-    events.dispatchEvent(new Event("visibilitychange"));
-    expect(world.snapshot.connection.kind).toBe("waiting");
-  });
-
-  it("leaves no listener behind", async () => {
-    const signals: AbortSignal[] = [];
-    vi.stubGlobal("addEventListener", (_type: string, _listener: () => void, { signal }: { signal: AbortSignal }) => signals.push(signal));
-    const world = await createWorld();
-    world.server.socket.drop();
-    world.client.close();
-    expect(signals).toHaveLength(3);
-    expect(signals.every(({ aborted }) => aborted)).toBe(true);
   });
 });

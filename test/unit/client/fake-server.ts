@@ -1,19 +1,25 @@
 // `fetch` and `WebSocket` of a server in memory, with a network that a test can cut in either direction. No assertions.
 import type { ClientFrame, ServerFrame, TicketRequest } from "../../../src/protocol/frames.ts";
 import type { ChatClientOptions, ClientDeps } from "../../../src/client/types.ts";
+import { PING, PONG } from "../../../src/protocol/limits.ts";
 import { ModelThread } from "./model-thread.ts";
 
 /** A socket as the client sees it, with the server's end of it. */
 export class FakeSocket extends EventTarget {
   readyState = 0;
   readonly sent: ClientFrame[] = [];
+  /** Pings that the client sent; they are not among the frames. */
+  pings = 0;
   readonly url: string;
   readonly protocols: string[];
   readonly server: FakeServer;
+  /** Of the connection, as the server names it. */
+  readonly id: string;
 
   constructor(server: FakeServer, url: string, protocols: string[]) {
     super();
     this.server = server;
+    this.id = `connection${server.sockets.length + 1}`;
     this.url = url;
     this.protocols = protocols;
   }
@@ -21,6 +27,7 @@ export class FakeSocket extends EventTarget {
   send(text: string): void {
     if (this.readyState === 0) throw new DOMException("Still connecting", "InvalidStateError");
     if (this.readyState !== 1) return;
+    if (text === PING) return this.ping();
     const frame = JSON.parse(text) as ClientFrame;
     this.sent.push(frame);
     if (this.server.losesRequests) return;
@@ -28,14 +35,21 @@ export class FakeSocket extends EventTarget {
     this.handle(frame);
   }
 
+  /** As the runtime answers: nothing else hears of it. */
+  private ping(): void {
+    this.pings++;
+    if (!this.server.losesRequests && !this.server.losesAnswers) queueMicrotask(() => this.receive(PONG));
+  }
+
   private handle(frame: ClientFrame): void {
-    const answers = this.server.refuse?.(frame) ?? this.server.thread.handle(frame);
+    const answers = this.server.refuse?.(frame) ?? this.server.thread.handle(frame, this.id);
     if (!this.server.losesAnswers) this.receive(...answers);
   }
 
   /** Client code closes it. */
   close(): void {
     if (this.readyState < 2) this.readyState = 3;
+    this.server.thread.release(this.id);
   }
 
   open(): void {
@@ -52,6 +66,7 @@ export class FakeSocket extends EventTarget {
   /** The connection ends. */
   drop(code = 1006, reason = ""): void {
     this.readyState = 3;
+    this.server.thread.release(this.id);
     this.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
   }
 
@@ -160,6 +175,12 @@ export class FakeClock {
 
   get pending(): number[] {
     return this.timers.map(({ at }) => at - this.time);
+  }
+
+  /** Time goes on and no timer does, as in a machine that sleeps: each is late by `ms` when it runs. */
+  sleep(ms: number): void {
+    this.time += ms;
+    for (const timer of this.timers) timer.at += ms;
   }
 
   async advance(ms: number): Promise<void> {

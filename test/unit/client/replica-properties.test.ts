@@ -2,21 +2,69 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { applyFrame, cursorOf, EMPTY_REPLICA, type Replica } from "../../../src/client/replica.ts";
 import type { ServerFrame } from "../../../src/protocol/frames.ts";
-import { END_OF_TEXT, ModelThread, textChunks } from "./model-thread.ts";
+import { deriveSnapshot } from "../../../src/client/view.ts";
+import type { Part } from "../../../src/protocol/messages.ts";
+import { approvalChunks, callChunks, END_OF_TEXT, ModelThread, NOTICE, textChunks } from "./model-thread.ts";
 
-type Step = { do: "send" | "open" | "text" | "close" | "end" | "fail" | "cancel" | "clear" | "sync"; n: number };
+const STEPS = [
+  "send",
+  "send",
+  "edit",
+  "edit",
+  "regenerate",
+  "regenerate",
+  "continue",
+  "continue",
+  "open",
+  "text",
+  "text",
+  "close",
+  "metadata",
+  "call",
+  "ask",
+  "wait",
+  "resolve",
+  "claim",
+  "release",
+  "attempt",
+  "end",
+  "end",
+  "stop",
+  "notice",
+  "fail",
+  "cancel",
+  "editQueued",
+  "state",
+  "title",
+  "clear",
+  "sync",
+] as const;
 
-const step = fc.record({
-  do: fc.constantFrom<Step["do"][]>("send", "send", "open", "text", "text", "close", "end", "fail", "cancel", "clear", "sync"),
-  n: fc.nat(1_000_000),
-});
+interface Step {
+  do: (typeof STEPS)[number];
+  n: number;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({ do: fc.constantFrom(...STEPS), n: fc.nat(1_000_000) });
 /** What the network does to each frame, in turn. */
 const fate = fc.constantFrom("arrives", "arrives", "arrives", "lost", "twice", "late", "replayed");
 
 function play(thread: ModelThread, { do: what, n }: Step): void {
+  const command = { id: `turn${n}`, epoch: thread.epoch };
+  const parts: Part[] = [{ type: "text", text: `${n}` }];
+  /** A message of the active branch, by chance. */
+  const some = thread.messages[n % (thread.messages.length || 1)]?.id ?? "none";
+  const turnId = thread.turn?.id ?? "none";
+  const callId = `call${n % 3}`;
   switch (what) {
     case "send":
-      return void thread.send({ id: `turn${n}`, messageId: `message${n}`, parts: [{ type: "text", text: `${n}` }] });
+      return void thread.handle({ ...command, type: "send", messageId: `message${n}`, parts });
+    case "edit":
+      return void thread.handle({ ...command, type: "edit", messageId: some, newMessageId: `message${n}`, parts });
+    case "regenerate":
+      return void thread.handle({ ...command, type: "regenerate", messageId: some });
+    case "continue":
+      return void thread.handle({ ...command, type: "continue", messageId: thread.head ?? "none" });
     case "open":
       return thread.chunks(...textChunks("Reply "));
     case "text":
@@ -25,16 +73,44 @@ function play(thread: ModelThread, { do: what, n }: Step): void {
       );
     case "close":
       return thread.chunks(...END_OF_TEXT);
+    case "metadata":
+      return thread.chunks({ type: "message-metadata", messageMetadata: { n } });
+    case "call":
+      return thread.chunks(...callChunks(callId));
+    case "ask":
+      return thread.chunks(...approvalChunks(callId, `approval${n % 3}`));
+    case "wait":
+      return thread.wait();
+    case "resolve": {
+      const answer = n % 2 ? { approvalId: `approval${n % 3}`, approved: n % 5 > 0 } : { callId, output: n };
+      return void thread.handle({ ...command, id: `resolve${n}`, type: "resolve", turnId, ...answer });
+    }
+    case "claim":
+      return void thread.handle({ ...command, id: `claim${n}`, type: "claim", turnId, callId }, `connection${n % 2}`);
+    case "release":
+      return thread.release(`connection${n % 2}`);
+    case "attempt":
+      if (thread.turn?.state === "running") thread.turn = { ...thread.turn, attempt: thread.turn.attempt + 1 };
+      return thread.emit({ type: "delta", from: thread.rev, to: thread.rev, turn: thread.turn });
     case "end":
-      return thread.end(n % 2 ? "completed" : "stopped");
+    case "stop":
+      return thread.end(what === "end" ? "completed" : "stopped");
+    case "notice":
+      thread.chunks(NOTICE);
+      return thread.end("interrupted");
     case "fail":
       return thread.end("failed", { code: "model_error", message: "No answer.", retryable: true });
-    case "cancel": {
-      const turnId = thread.queue[0]?.turnId;
-      return turnId ? void thread.handle({ type: "cancel", id: `cancel${n}`, epoch: thread.epoch, turnId }) : undefined;
-    }
+    case "cancel":
+      return void thread.handle({ ...command, id: `cancel${n}`, type: "cancel", turnId: thread.queue[0]?.turnId ?? "none" });
+    case "editQueued":
+      return void thread.handle({ ...command, id: `edit${n}`, type: "edit", turnId: thread.queue[0]?.turnId ?? "none", parts });
+    case "state":
+      return void thread.set({ field: "state", value: { [`field${n % 3}`]: n } });
+    case "title":
+      return void thread.set({ field: "title", value: n % 3 ? `${n}` : null });
     case "clear":
-      return n % 5 ? undefined : thread.clear();
+      return n % 9 ? undefined : thread.clear();
+    case "sync":
   }
 }
 
@@ -64,7 +140,7 @@ const settled = (replica: Replica): Replica => ({ ...replica, principal: null, r
 describe("replica, over a bad network", () => {
   it("equals a fresh load after a last sync, whatever was lost, repeated or reordered", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), fc.array(fate, { minLength: 1, maxLength: 30 }), (steps, fates) => {
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), fc.array(fate, { minLength: 1, maxLength: 30 }), (steps, fates) => {
         const thread = new ModelThread(6);
         const link = new Link();
         let count = 0;
@@ -80,8 +156,10 @@ describe("replica, over a bad network", () => {
         const { messages, hasEarlier, ...rest } = settled(link.replica);
         const { messages: page, hasEarlier: hasMore, ...expected } = settled(fresh);
         expect(rest).toEqual(expected);
-        // It may hold more of the same history above the last page.
-        expect(messages).toEqual(thread.messages.slice(-messages.length || thread.messages.length));
+        expect(JSON.stringify(rest.live)).toBe(JSON.stringify(expected.live));
+        // Field for field, and in the same order. It may hold more of the same history above the last page.
+        const history = thread.messages.slice(-messages.length || thread.messages.length);
+        expect(messages.map((message) => JSON.stringify(message))).toEqual(history.map((message) => JSON.stringify(message)));
         expect(messages.length).toBeGreaterThanOrEqual(page.length);
         expect(hasEarlier).toBe(messages.length < thread.messages.length);
         expect(hasMore).toBe(page.length < thread.messages.length);
@@ -92,22 +170,55 @@ describe("replica, over a bad network", () => {
 
   it("needs no sync at all when nothing is lost", () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
         const thread = new ModelThread(6);
         let replica = applyFrame(EMPTY_REPLICA, thread.snapshot())!;
         for (const each of steps) {
           play(thread, each);
           for (const frame of thread.frames.splice(0)) {
+            const isOfOtherBranch = frame.type === "turn" && !replica.messages.some(({ id }) => id === replica.turn?.parent);
             const next = applyFrame(replica, frame);
-            expect(next).not.toBeNull();
-            replica = next!;
+            // Only the end of a turn in a branch that was never shown.
+            if (!isOfOtherBranch) expect(next).not.toBeNull();
+            replica = next ?? applyFrame(replica, thread.snapshot())!;
           }
-          expect(replica.messages).toEqual(thread.messages);
+          expect(replica.messages.map((message) => JSON.stringify(message))).toEqual(
+            thread.messages.map((message) => JSON.stringify(message)),
+          );
           expect(replica.live).toEqual(thread.live);
+          expect(replica.turn).toEqual(thread.turn);
           expect(replica.queue).toEqual(thread.queue);
+          expect(replica.session).toEqual(thread.session);
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 400 },
+    );
+  });
+
+  it("shows the live message under its parent and nothing of what it replaces, each message once", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
+        const thread = new ModelThread(100);
+        for (const each of steps) {
+          play(thread, each);
+          const replica = applyFrame(EMPTY_REPLICA, thread.snapshot())!;
+          const connection = { kind: "live", attempt: 0, since: 0 } as const;
+          const { messages, status, turn } = deriveSnapshot(undefined, { threadId: "thread", replica, connection, unseen: [] });
+          const isOfOtherBranch = turn && thread.messages.every(({ id }) => id !== turn.parent);
+          if (isOfOtherBranch) continue;
+          messages.forEach(({ parent }, i) => expect(parent).toBe(messages[i - 1]?.id ?? null));
+          expect(new Set(messages.map(({ id }) => id)).size).toBe(messages.length);
+          expect(turn).toEqual(thread.turn);
+          const shown = messages.at(-1)?.id;
+          if (!turn) expect(shown ?? null).toBe(thread.head);
+          else expect([turn.messageId, turn.parent]).toContain(shown);
+          if (turn)
+            expect(status).toBe(
+              turn.state === "waiting" ? "waiting" : thread.live!.message.parts.length > turn.base ? "streaming" : "submitted",
+            );
+        }
+      }),
+      { numRuns: 300 },
     );
   });
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { applyFrame, cursorOf, EMPTY_REPLICA, type Replica } from "../../../src/client/replica.ts";
 import type { ServerFrame } from "../../../src/protocol/frames.ts";
 import type { Part } from "../../../src/protocol/messages.ts";
-import { END_OF_TEXT, ModelThread, textChunks } from "./model-thread.ts";
+import { callChunks, END_OF_TEXT, ModelThread, NOTICE, textChunks } from "./model-thread.ts";
 
 const parts: Part[] = [{ type: "text", text: "Hello" }];
 
@@ -304,6 +304,88 @@ describe("replica: end of a turn", () => {
     expect(world.takeAll()).toBe(true);
     expect(world.replica).toEqual(fresh(world.thread));
     expect(world.replica.turn!.id).toBe("turn2");
+  });
+});
+
+describe("replica: other turns than a first answer", () => {
+  const stopped = (thread: ModelThread, n: number) => {
+    thread.send(ask(n));
+    thread.chunks(...textChunks("Half"), { type: "text-end", id: "t" }, NOTICE);
+    thread.end("stopped");
+  };
+
+  it("goes on in a reply from its parts before the notice, and its metadata", () => {
+    const world = loaded((thread) => {
+      thread.send(ask(1));
+      thread.chunks({ type: "start", messageMetadata: { model: "m" } }, ...textChunks("Half").slice(1), NOTICE);
+      thread.end("stopped");
+    });
+    world.thread.ask({ type: "continue", id: "turn2", messageId: "turn1" });
+    expect(world.takeAll()).toBe(true);
+    expect(world.replica.live).toEqual(world.thread.live);
+    expect(world.replica.live!.message).toMatchObject({
+      id: "turn1",
+      metadata: { model: "m" },
+      parts: [{ type: "step-start" }, { type: "text" }],
+    });
+    expect(cursorOf(world.replica)).toBe("epoch1.2.turn2.0");
+    world.thread.chunks(...textChunks(" and half"), ...END_OF_TEXT);
+    world.thread.end();
+    expect(world.takeAll()).toBe(true);
+    expect(JSON.stringify(world.replica)).toBe(JSON.stringify(fresh(world.thread)));
+  });
+
+  it("asks for everything when the reply that goes on is not held, but not before something comes of it", () => {
+    const world = loaded((thread) => stopped(thread, 1));
+    world.thread.ask({ type: "continue", id: "turn2", messageId: "turn1" });
+    const [delta] = world.thread.frames.splice(0);
+    const without = { ...world.replica, messages: world.replica.messages.slice(0, 1) };
+    const begun = must(applyFrame(without, delta!));
+    expect(begun.turn).toEqual(world.thread.turn);
+    world.thread.chunks(...textChunks(" and half"));
+    expect(applyFrame(begun, world.thread.frames[0]!)).toBeNull();
+    const [answer, ...more] = world.thread.sync(cursorOf(begun));
+    expect(answer!.type).toBe("snapshot");
+    expect(more).toEqual([]);
+    expect(must(applyFrame(begun, answer!))).toEqual(fresh(world.thread));
+  });
+
+  it("asks for a sync at the end of a turn in a branch that it does not hold", () => {
+    const world = loaded((thread) => [1, 2, 3].forEach((n) => exchange(thread, n)));
+    world.thread.ask({ type: "regenerate", id: "turn9", messageId: "message1" });
+    world.thread.chunks(...textChunks("Another"), ...END_OF_TEXT);
+    world.thread.end();
+    expect(world.takeAll()).toBe(false);
+    world.sync();
+    expect(world.replica).toEqual(fresh(world.thread));
+  });
+
+  it("asks for nothing when the message that bears the facts is not held", () => {
+    const world = loaded((thread) => [1, 2, 3].forEach((n) => exchange(thread, n)));
+    world.thread.ask({ type: "regenerate", id: "turn9", messageId: "message1" });
+    world.thread.end("failed");
+    expect(world.takeAll()).toBe(true);
+    expect(world.replica).toEqual(fresh(world.thread));
+  });
+
+  it("moves to the branch of an edit and keeps the pages above it", () => {
+    const world = loaded((thread) => [1, 2, 3, 4].forEach((n) => exchange(thread, n)));
+    world.take(world.thread.page("p", world.replica.messages[0]!.id));
+    world.thread.ask({ type: "edit", id: "turn9", messageId: "message3", newMessageId: "message9", parts });
+    expect(world.takeAll()).toBe(true);
+    expect(world.replica.messages).toEqual(world.thread.messages);
+    expect(world.replica.messages).toHaveLength(5);
+    expect(world.replica.hasEarlier).toBe(false);
+  });
+
+  it("changes only the turn with a delta from and to its own revision, and keeps the live copy", () => {
+    const world = loaded((thread) => (thread.send(ask(1)), thread.chunks(...callChunks("call1"))));
+    const before = world.replica;
+    world.thread.wait();
+    expect(world.takeAll()).toBe(true);
+    expect(world.replica.turn).toMatchObject({ state: "waiting" });
+    expect({ ...world.replica, turn: before.turn }).toEqual(before);
+    expect(world.replica.live).toBe(before.live);
   });
 });
 

@@ -1,0 +1,63 @@
+// The client of a thread as a Vue composable. On a server it opens nothing: a component subscribes when it is mounted.
+import {
+  computed,
+  type ComputedRef,
+  getCurrentInstance,
+  type MaybeRefOrGetter,
+  onMounted,
+  onScopeDispose,
+  type ShallowRef,
+  shallowRef,
+  toValue,
+  watch,
+} from "vue";
+import { page } from "../client/page.ts";
+import { keyOf, openThread, type ThreadCommands, type ThreadSource } from "../client/thread-source.ts";
+import type { ChatClient, ChatSnapshot, ChatTypes } from "../client/types.ts";
+
+/** A ref for each field of the snapshot, which changes only with that field; the commands of the thread that it is now; both whole. */
+export type Thread<Types extends ChatTypes = ChatTypes> = {
+  readonly [Field in keyof ChatSnapshot<Types>]-?: ComputedRef<ChatSnapshot<Types>[Field]>;
+} & ThreadCommands<Types> & {
+    readonly snapshot: Readonly<ShallowRef<ChatSnapshot<Types>>>;
+    readonly client: Readonly<ShallowRef<ChatClient<Types>>>;
+  };
+
+/**
+ * The thread of a client, or of options; a ref or getter of either follows what it says, at once. With options it makes the
+ * client, another one for another `url` or `threadId`, and closes it with the scope, as soon as no message of ours is on its way;
+ * a client of your own it leaves open. Connects when the component is mounted; outside of a component at once, in browsers only.
+ */
+export function useThread<Types extends ChatTypes = ChatTypes>(source: MaybeRefOrGetter<ThreadSource<Types>>): Thread<Types> {
+  const latest = () => toValue(source);
+  let current = openThread(latest(), latest);
+  const client = shallowRef(current);
+  const snapshot = shallowRef(current.getSnapshot());
+  let end: (() => void) | undefined;
+
+  const follow = () => {
+    end = current.subscribe((next) => (snapshot.value = next));
+  };
+  const change = () => {
+    client.value = current = openThread(latest(), latest);
+    snapshot.value = current.getSnapshot();
+    if (!end) return;
+    end();
+    follow();
+  };
+  // At once, so that a command never goes to the thread that was left.
+  watch(() => keyOf(latest()), change, { flush: "sync" });
+  if (getCurrentInstance()) onMounted(follow);
+  else if (page.document) follow();
+  onScopeDispose(() => end?.());
+
+  const fields = Object.keys(snapshot.value) as (keyof ChatSnapshot<Types>)[];
+  const { getSnapshot: _get, subscribe: _subscribe, ...commands } = current;
+  const names = Object.keys(commands) as (keyof typeof commands)[];
+  return {
+    ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]): unknown => Reflect.apply(current[name], undefined, args)])),
+    ...Object.fromEntries(fields.map((field) => [field, computed(() => snapshot.value[field])])),
+    snapshot,
+    client,
+  } as unknown as Thread<Types>;
+}
