@@ -24,7 +24,12 @@ const retry = (messageId: string): void => void chat.retry(messageId).then(() =>
 const scroll = createScroll();
 const composer = createComposer(send, () => void chat.stop().catch(ignore));
 const connection = createConnectionView(byId("connection"), () => chat.reconnect());
-const list = createMessageList(byId("messages"), retry);
+const list = createMessageList(byId("messages"), {
+  retry,
+  regenerate: (messageId) => void chat.regenerate(messageId).catch(ignore),
+  goOn: (messageId) => void chat.continue(messageId).catch(ignore),
+  approve: (approvalId, approved) => void chat.approve(approvalId, { approved }).catch(ignore),
+});
 const queue = createQueueView(byId("queue"), (turnId) => void chat.cancel(turnId).catch(ignore));
 const announce = createAnnouncer(byId("announcer"));
 const earlier = byId("earlier") as HTMLButtonElement;
@@ -35,11 +40,11 @@ function render(snapshot: ChatSnapshot): void {
   const { messages, status } = snapshot;
   scroll.keeping(() => {
     earlier.hidden = !snapshot.hasEarlier;
-    list.update(messages);
+    list.update(messages, status === "ready" || status === "error");
   });
   queue.update(snapshot.queue);
   connection.update(snapshot.connection);
-  composer.update(status === "submitted" || status === "streaming");
+  composer.update(status === "submitted" || status === "streaming" || status === "waiting");
   setChildren(byId("blank"), blank(snapshot));
   // Not for a message that has yet to reach the server.
   const isUnderway = messages.at(-1)?.delivery !== "sending";

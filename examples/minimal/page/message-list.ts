@@ -1,22 +1,26 @@
 // The messages of the thread, keyed by id: a message keeps its element from the moment it is typed to long after it is answered.
 import type { ChatMessage } from "chatcell/client";
 import { setChildren } from "./dom.ts";
-import { createMessageView, type MessageView } from "./message-view.ts";
+import { createMessageView, type MessageActions, type MessageView } from "./message-view.ts";
 
 export interface MessageList {
-  update(messages: readonly ChatMessage[]): void;
+  /** `isQuiet`: nothing runs and nothing waits. */
+  update(messages: readonly ChatMessage[], isQuiet: boolean): void;
 }
 
-export function createMessageList(element: HTMLElement, retry: (messageId: string) => void): MessageList {
+export function createMessageList(element: HTMLElement, actions: MessageActions): MessageList {
   let views = new Map<string, MessageView>();
   let shown: readonly ChatMessage[] | null = null;
-  const update = (messages: readonly ChatMessage[]): void => {
-    if (messages === shown) return;
+  let wasQuiet = false;
+  const update = (messages: readonly ChatMessage[], isQuiet: boolean): void => {
+    if (messages === shown && isQuiet === wasQuiet) return;
     shown = messages;
+    wasQuiet = isQuiet;
+    const last = isQuiet ? messages.at(-1) : undefined;
     const next = new Map<string, MessageView>();
     for (const message of messages) {
-      const view = views.get(message.id) ?? createMessageView(message.role, retry);
-      view.update(message);
+      const view = views.get(message.id) ?? createMessageView(message.role, actions);
+      view.update(message, message === last);
       next.set(message.id, view);
     }
     views = next;

@@ -18,7 +18,8 @@ export function kindOf(part: Part, role: string): string {
   return tryTool(part) ? "tool" : "";
 }
 
-export function createPartView(kind: string): PartView {
+/** @param approve allows or forbids what a tool wants to do */
+export function createPartView(kind: string, approve: (approvalId: string, approved: boolean) => void): PartView {
   switch (kind) {
     case "":
       return { kind, element: h("span", { hidden: true }), update: () => {} };
@@ -27,7 +28,7 @@ export function createPartView(kind: string): PartView {
     case "reasoning":
       return createReasoningView(kind);
     case "tool":
-      return createToolView(kind);
+      return createToolView(kind, approve);
     case "data-notice":
       return createNoticeView(kind);
     case "file":
@@ -72,19 +73,34 @@ function createReasoningView(kind: string): PartView {
 const TOOL_STATES: Record<string, string> = {
   "input-streaming": "Preparing",
   "input-available": "Running",
-  "approval-requested": "Waits for approval",
+  "approval-requested": "Waits for you",
+  "approval-responded": "Answered",
   "output-available": "Done",
   "output-error": "Failed",
   "output-denied": "Denied",
 };
 
-function createToolView(kind: string): PartView {
+function createToolView(kind: string, approve: (approvalId: string, approved: boolean) => void): PartView {
   const [name, state] = [h("span", { class: "tool-name" }), h("span", { class: "tool-state" })];
   const [input, output] = [h("pre", { tabindex: "0", "aria-label": "Input" }), h("pre", { tabindex: "0", "aria-label": "Output" })];
-  const element = h("details", { class: "tool" }, h("summary", {}, name, state), input, output);
+  let approvalId = "";
+  const answer = (text: string, approved: boolean) => h("button", { type: "button", click: () => approve(approvalId, approved) }, text);
+  const question = h(
+    "div",
+    { class: "question", hidden: true },
+    h("p", {}, "May this be done?"),
+    answer("Allow", true),
+    answer("Deny", false),
+  );
+  const details = h("details", {}, h("summary", {}, name, state), input, output);
+  const element = h("div", { class: "tool" }, details, question);
   const update = (part: Part): void => {
     const tool = tryTool(part);
     if (!tool) return;
+    const isAsked = tool.state === "approval-requested" && typeof tool.approval?.id === "string";
+    approvalId = isAsked ? String(tool.approval?.id) : "";
+    if (isAsked && question.hidden) details.open = true;
+    question.hidden = !isAsked;
     setText(name, tool.type === "dynamic-tool" ? String(tool.toolName) : tool.type.slice("tool-".length));
     setText(state, TOOL_STATES[String(tool.state)] ?? String(tool.state));
     element.classList.toggle("is-failed", tool.state === "output-error");
@@ -119,6 +135,7 @@ interface ToolPart {
   input?: unknown;
   output?: unknown;
   errorText?: unknown;
+  approval?: { id?: unknown } | undefined;
 }
 
 function tryTool(part: Part): ToolPart | null {

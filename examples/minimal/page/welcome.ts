@@ -7,14 +7,15 @@ const SUGGESTED = [
   "What is chatcell?",
   "write 300 words",
   "think about the sea",
-  "markdown",
+  "use the book tool in Paris",
   "stall after 12 words",
   "fail after 12 words",
 ];
 
 /** Suggestions to send; `send` is called with the words of one. */
 export function renderWelcome(send: (text: string) => void): HTMLElement {
-  const commands = SUGGESTED.flatMap((wanted) => DEMO_COMMANDS.filter(({ example }) => example === wanted));
+  const known = [...DEMO_COMMANDS, { example: "use the book tool in Paris", description: "Asks you before it books a table." }];
+  const commands = SUGGESTED.flatMap((wanted) => known.filter(({ example }) => example === wanted));
   const rows = commands.map(({ example, description }) =>
     h("li", {}, h("button", { type: "button", click: () => send(example) }, h("strong", {}, example), h("span", {}, description))),
   );
