@@ -19,7 +19,7 @@ export interface ThreadAddress {
 export interface GetThreadOptions {
   /** Who acts: `system:` and a name, for example `system:cron`. Stored as the author of what it sends. May do everything. */
   as: `system:${string}`;
-  /** Makes the thread with the first `send` when it does not exist, for this principal. Without it that is `not_found`. */
+  /** Makes the thread with the first `send` or `append` when it does not exist, for this principal. Without it that is `not_found`. */
   create?: { owner: string };
 }
 
