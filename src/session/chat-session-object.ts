@@ -178,17 +178,17 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown, State = u
 
   /** For `routeChatRequest`: says whether a principal may open a socket. The answer is data, since errors lose their type over RPC. */
   admit(request: AdmitRequest): AdmitAnswer {
-    return this.#session.admit(request);
+    return this.#session.requests.admit(request);
   }
 
   /** For `POST /threads/:id/commands` and `getThread`: carries out one command. */
   command(request: CommandRequest): CommandAnswer {
-    return this.#session.command(request);
+    return this.#session.requests.command(request);
   }
 
   /** For `getThread`: reads a page of settled history, as JSON text: the types of messages are too deep for those of RPC. */
   page(request: PageRequest): string {
-    return JSON.stringify(this.#session.page(request));
+    return JSON.stringify(this.#session.requests.page(request));
   }
 
   /** Opens a socket for a ticket that this object let the Worker sign. Every other request is refused and changes nothing. */

@@ -1,28 +1,23 @@
-// The live side of one thread: wires the modules of one object together and turns what the platform delivers (a ticket
-// request, an upgrade, a frame, a close, an alarm) into calls on them. It holds no state of its own but whether it is open.
-import { Admissions, type AdmitAnswer, type AdmitRequest } from "../auth/admissions.ts";
+// The live side of one thread: wires the modules of one object together and turns what the platform delivers (an upgrade, a
+// frame, a close, an alarm) into calls on them. It holds no state of its own.
+import { Admissions } from "../auth/admissions.ts";
 import { isAllowed } from "../auth/roles.ts";
-import { isSystem, type CommandAnswer, type CommandRequest, type PageAnswer, type PageRequest } from "../auth/rpc.ts";
 import { ChatError, isChatError, toErrorBody } from "../errors.ts";
-import { readPage } from "../history/page.ts";
-import { parseClientFrame, parseCommand, parseFirstCommand } from "../protocol/client-frames.ts";
-import { tryParseCursor } from "../protocol/cursor.ts";
-import type { AckFrame, Command, PartRead, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
+import { parseClientFrame } from "../protocol/client-frames.ts";
+import type { Command, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
-import type { Part } from "../protocol/messages.ts";
-import { stubMessage } from "../protocol/stubs.ts";
 import type { ServerSocket, SocketConnection } from "../sockets/connection.ts";
 import type { SocketHub } from "../sockets/hub.ts";
 import type { Database } from "../storage/database.ts";
-import { createSchema, openSchema, type SchemaPlan } from "../storage/migrate.ts";
+import type { SchemaPlan } from "../storage/migrate.ts";
 import { createTables, type Tables } from "../storage/tables.ts";
 import type { FlushOptions } from "../stream/flush-policy.ts";
-import { Access, noSuchThread } from "./access.ts";
+import { Access } from "./access.ts";
 import { Alarms, type AlarmPlatform } from "./alarms.ts";
 import { Answers } from "./answers.ts";
 import { AppState } from "./app-state.ts";
 import { Commands, type Sender } from "./commands.ts";
-import { Committer, type Commit } from "./commit.ts";
+import { Committer } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import { EndMarks } from "./end-marks.ts";
 import type { SessionHooks } from "./hooks.ts";
@@ -30,8 +25,9 @@ import { Lease } from "./lease.ts";
 import type { BusyPolicy } from "./line.ts";
 import type { RecoveryOptions } from "./recovery.ts";
 import { Runner, type ToolOptions } from "./runner.ts";
-import { syncFrames } from "./sync.ts";
-import { liveIdOf, viewOf } from "./turn-view.ts";
+import { Reads } from "./reads.ts";
+import { Requests } from "./requests.ts";
+import { Thread } from "./thread.ts";
 import { Turns } from "./turns.ts";
 
 export interface SessionPorts<Socket extends ServerSocket> {
@@ -66,12 +62,12 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   readonly #commands: Commands;
   readonly #endMarks: EndMarks;
   readonly #admissions: Admissions;
-  /** HIBERNATION: `blank` and `ready` are read again from storage; an orphan is looked for once each wake. */
-  #schema: "unknown" | "blank" | "ready" = "unknown";
-  #isRecovered = false;
+  readonly #thread: Thread;
+  readonly #reads: Reads;
+  readonly #requests: Requests;
 
   constructor(ports: SessionPorts<Socket>) {
-    const { db, hub, alarm, hooks, deps, flush, recovery, tools, busy, report } = ports;
+    const { db, hub, alarm, hooks, deps, schema, flush, recovery, tools, busy, report } = ports;
     this.#ports = ports;
     const tables = createTables(db);
     this.#tables = tables;
@@ -99,67 +95,37 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     this.#answers = new Answers({ tables, turns, hooks, deps, isConnected });
     this.#commands = new Commands({ tables, committer, turns, answers: this.#answers, appState: this.#appState, hooks, deps });
     this.#admissions = new Admissions(deps);
+    this.#thread = new Thread({ db, tables, committer, alarms: this.#alarms, deps, schema, recover: () => this.#recover() });
+    this.#reads = new Reads({ tables, turns, appState: this.#appState });
+    this.#requests = new Requests({
+      thread: this.#thread,
+      tables,
+      access: this.#access,
+      commands: this.#commands,
+      reads: this.#reads,
+      admissions: this.#admissions,
+      hooks,
+      errorBody: (error) => this.#errorBody(error),
+    });
+  }
+
+  #recover(): void {
+    if (this.#lease.recover()) this.#freeClaims();
+    this.#endMarks.due();
   }
 
   /** Brings the schema up to the code; a blank object stays blank. A failure is met again, typed, by the next event. */
   open(): void {
     try {
-      this.#schema = openSchema(this.#ports.db, this.#ports.schema);
+      this.#thread.open();
     } catch (error) {
       this.#ports.report(error);
     }
   }
 
-  /** Says whether a principal may open a socket, and makes the thread and takes its first message where the request asks so. */
-  admit(request: AdmitRequest): AdmitAnswer {
-    try {
-      const ack = this.#isReady() ? this.#admitToThread(request) : this.#createThread(request);
-      return { ok: true, ...this.#admissions.admit(request), ...(ack ? { ack } : {}) };
-    } catch (error) {
-      return { ok: false, error: this.#errorBody(error) };
-    }
-  }
-
-  /** Carries out a command that came by HTTP or RPC: the same door, the same rules, the same ack as over a socket. */
-  command(request: CommandRequest): CommandAnswer {
-    try {
-      const { principal, tenant, threadId, create } = request;
-      const isNew = !this.#isReady();
-      if (isNew && !(create && isSystem(principal) && (isOfType(request.command, "send") || isOfType(request.command, "append")))) {
-        throw noSuchThread();
-      }
-      const completed = isSystem(principal) && !isNew ? this.#completed(request.command) : request.command;
-      const command = parseCommand(completed);
-      const ack = isNew
-        ? this.#makeThread({ tenant, threadId, owner: create!.owner }, this.#commands.check({ principal }, "system", command))
-        : this.#commands.handle({ principal }, this.#access.actingRoleOf(principal), command);
-      return { ok: true, ack };
-    } catch (error) {
-      return { ok: false, error: this.#errorBody(error) };
-    }
-  }
-
-  /** Reads a page of settled history, for code that has no socket. Only the server itself gets large payloads in it. */
-  page({ principal, before }: PageRequest): PageAnswer {
-    try {
-      this.#requireThread();
-      const role = this.#access.actingRoleOf(principal);
-      const last = before === undefined ? this.#tables.session.read().head : this.#parentOf(before);
-      const page = readPage(this.#tables.messages, last);
-      return { ok: true, ...page, messages: role === "system" ? page.messages : page.messages.map(stubMessage) };
-    } catch (error) {
-      return { ok: false, error: this.#errorBody(error) };
-    }
-  }
-
-  /** A command of the server itself means the present epoch and, for `stop`, the turn that runs now. */
-  #completed(command: unknown): unknown {
-    if (typeof command !== "object" || command === null) return command;
-    const { epoch, head } = this.#tables.session.read();
-    const isBareStop = isOfType(command, "stop") && !("turnId" in command);
-    // Where nothing runs or waits, the last message stands for its turn, which has ended: a quiet success.
-    const turnId = isBareStop ? (this.#tables.turns.first()?.id ?? head) : null;
-    return { epoch, ...(turnId !== null ? { turnId } : {}), ...command };
+  /** For the Worker: tickets, commands and pages. */
+  get requests(): Requests {
+    return this.#requests;
   }
 
   /**
@@ -170,10 +136,10 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     const principal = this.#admissions.take(nonce, origin);
     if (!principal) throw new ChatError("bad_ticket", "This ticket was used, has expired, or is from before a restart. Ask for a new one.");
     const { hub, deps, hooks } = this.#ports;
-    this.#requireThread();
+    this.#thread.require();
     const role = this.#access.roleOf(principal);
     if (hub.count >= LIMITS.maxConnections) throw new ChatError("too_many_connections", "This thread has too many open connections.");
-    const missing = this.#sync(cursor);
+    const missing = this.#reads.sync(cursor);
     const connection = hub.accept(socket, { id: deps.newId(), principal });
     connection.deliver(this.#welcome(connection, role), ...missing);
     this.#callHook(() => hooks.onConnect(connection));
@@ -216,7 +182,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   #freeClaims(): void {
     const { report } = this.#ports;
     try {
-      if (this.#schema === "ready" && this.#tables.turns.live()?.progress.claims) {
+      if (this.#thread.isOpen && this.#tables.turns.live()?.progress.claims) {
         this.#committer.run((commit) => this.#answers.release(commit));
       }
     } catch (error) {
@@ -226,12 +192,12 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
 
   /** The app state as it is now; undefined when the class declares none, or there is no thread. */
   get state(): unknown {
-    return this.#isReady() ? this.#appState.of(this.#tables.session.read()) : undefined;
+    return this.#thread.isReady() ? this.#appState.of(this.#tables.session.read()) : undefined;
   }
 
   /** Merges a value into the app state, as the server itself. @throws {ChatError} `not_found`, `bad_request`, `too_large` */
   setState(value: Record<string, unknown>): void {
-    this.#requireThread();
+    this.#thread.require();
     this.#committer.run((commit) => this.#appState.set(commit, { field: "state", value }));
   }
 
@@ -239,7 +205,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
   alarm(): void {
     this.#alarms.fired();
     try {
-      if (!this.#isReady()) return;
+      if (!this.#thread.isReady()) return;
       this.#lease.due();
       this.#endMarks.due();
       this.#committer.run(() => {});
@@ -255,63 +221,10 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     return Math.min(Math.max(lateMs, ALARM_RETRY_MS), ALARM_RETRY_CAP_MS);
   }
 
-  /** True when there is a thread. Opens the schema where that failed before, and ends a turn that a crash left open. */
-  #isReady(): boolean {
-    if (this.#schema !== "ready") this.#schema = openSchema(this.#ports.db, this.#ports.schema);
-    if (this.#schema === "blank") return false;
-    if (!this.#isRecovered) {
-      if (this.#lease.recover()) this.#freeClaims();
-      this.#endMarks.due();
-      this.#isRecovered = true;
-    }
-    return true;
-  }
-
-  /** @throws {ChatError} `not_found` */
-  #requireThread(): void {
-    if (!this.#isReady()) throw noSuchThread();
-  }
-
-  #admitToThread({ principal, command }: AdmitRequest): AckFrame | undefined {
-    this.#access.roleOf(principal);
-    // A first message that was accepted before gets the same ack. Another one waits for the epoch and comes by socket.
-    return command === undefined ? undefined : this.#commands.repeated(principal, parseFirstCommand(command));
-  }
-
-  /** One transaction: schema, thread, owner, and the first message's turn. A refusal leaves a blank object. */
-  #createThread({ principal, tenant, threadId, create, command }: AdmitRequest): AckFrame | undefined {
-    const { hooks } = this.#ports;
-    if (!create) throw noSuchThread();
-    if (hooks.authorizeCreate(principal, threadId) !== true)
-      throw new ChatError("forbidden", "This principal may not make a thread with this id.");
-    const first = command === undefined ? null : parseFirstCommand(command);
-    // Checked inside, so that the app's rules find its tables; a refusal rolls all of it back.
-    return (
-      this.#makeThread(
-        { tenant, threadId, owner: principal.id },
-        (commit) => first && this.#commands.check({ principal }, "owner", first)(commit),
-      ) ?? undefined
-    );
-  }
-
-  /** Schema, thread and owner, and what `body` does, in one transaction. */
-  #makeThread<T>({ tenant, threadId, owner }: { tenant: string; threadId: string; owner: string }, body: (commit: Commit) => T): T {
-    const { db, deps, schema } = this.#ports;
-    const result = this.#committer.run(body, () => {
-      createSchema(db, schema);
-      this.#alarms.fired(); // A blank object has none, which need not be said again.
-      this.#tables.session.create({ threadId, tenant, epoch: deps.newId(), now: deps.now() });
-      this.#tables.members.put(owner, "owner");
-    });
-    this.#schema = "ready";
-    this.#isRecovered = true;
-    return result;
-  }
-
   /** The role that the principal of a connection has now; without one the socket is of no use, and is closed with the reason. */
   #roleOrClose(connection: SocketConnection): Role | null {
     try {
-      this.#requireThread();
+      this.#thread.require();
       return this.#access.roleOf(connection.principal);
     } catch (error) {
       const body = this.#errorBody(error);
@@ -328,36 +241,9 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
 
   #read(role: Role, read: Read): ServerFrame[] {
     if (!isAllowed(role, read.type)) throw new ChatError("forbidden", "This principal may not read this thread.");
-    if (read.type === "sync") return this.#sync(read.cursor);
-    if ("part" in read) return [{ type: "page", ref: read.id, part: this.#partOf(read) }];
-    return [{ type: "page", ref: read.id, ...readPage(this.#tables.messages, this.#parentOf(read.before)) }];
-  }
-
-  /** A part with its whole payload: of the live message, else of the stored one of this id. */
-  #partOf({ message: id, part: index }: PartRead): Part {
-    const turn = this.#tables.turns.live();
-    const message = turn && liveIdOf(turn) === id ? this.#turns.live(turn).message : this.#tables.messages.find(id);
-    const part = message?.parts[index];
-    if (!part) throw new ChatError("not_found", "There is no such part.");
-    return part;
-  }
-
-  #parentOf(messageId: string): string | null {
-    const message = this.#tables.messages.find(messageId);
-    if (!message) throw new ChatError("not_found", "There is no message with this id.");
-    return message.parent;
-  }
-
-  #sync(cursor: string | null): ServerFrame[] {
-    const turn = this.#tables.turns.live();
-    const source = {
-      tables: this.#tables,
-      stateOf: (session: { state: string | null }) => this.#appState.of(session),
-      queue: this.#turns.line.items(),
-      turn: turn ? viewOf(turn) : null,
-      live: turn ? this.#turns.live(turn) : null,
-    };
-    return syncFrames(source, cursor === null ? null : tryParseCursor(cursor));
+    if (read.type === "sync") return this.#reads.sync(read.cursor);
+    if ("part" in read) return [{ type: "page", ref: read.id, part: this.#reads.part(read) }];
+    return [{ type: "page", ref: read.id, ...this.#reads.page(read.before) }];
   }
 
   #welcome({ id, principal }: SocketConnection, role: Role): WelcomeFrame {
@@ -382,8 +268,4 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     if (!isChatError(error) || error.cause !== undefined) this.#ports.report(error);
     return toErrorBody(error);
   }
-}
-
-function isOfType(command: unknown, type: Command["type"]): boolean {
-  return typeof command === "object" && command !== null && "type" in command && command.type === type;
 }

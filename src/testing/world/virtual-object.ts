@@ -3,15 +3,19 @@
 import type { AdmitAnswer, AdmitRequest } from "../../auth/admissions.ts";
 import type { CommandAnswer, CommandRequest, PageAnswer, PageRequest } from "../../auth/rpc.ts";
 import { ticketOfUpgrade, tryReadTicket } from "../../auth/ticket.ts";
+import type { Principal } from "../../protocol/principal.ts";
 import { ChatError, ERRORS, toErrorBody } from "../../errors.ts";
 import type { Deps } from "../../session/deps.ts";
 import type { SessionHooks } from "../../session/hooks.ts";
+import type { BusyPolicy } from "../../session/line.ts";
 import type { RecoveryOptions } from "../../session/recovery.ts";
+import type { ToolOptions } from "../../session/runner.ts";
 import { Session } from "../../session/session.ts";
 import { SocketHub, type SocketPlatform } from "../../sockets/hub.ts";
 import { Database } from "../../storage/database.ts";
 import { LIBRARY_MIGRATIONS } from "../../storage/schema.ts";
 import type { FlushOptions } from "../../stream/flush-policy.ts";
+import { ObjectReset } from "./object-reset.ts";
 import { VirtualAlarm } from "./virtual-alarm.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 import { VirtualServerSocket, type ConnectionHost, type VirtualConnection } from "./virtual-connection.ts";
@@ -26,19 +30,20 @@ export interface VirtualObjectPorts {
   hooks: (life: Incarnation) => SessionHooks;
   flush: FlushOptions;
   recovery: RecoveryOptions;
+  tools: ToolOptions;
+  busy: BusyPolicy;
   probe: StorageProbe;
   /** What the session reports to the server's log while it lives. */
   report: (error: unknown) => void;
   /** Sees each frame that leaves the object. */
   onSend: (connection: VirtualConnection, data: string) => void;
+  /** Hears of each command before it is carried out, and after it (null). `by`: a principal, or the socket that it came by. */
+  onCommand?: (command: unknown, by: Principal | VirtualConnection | null) => void;
   /** How the clients of a dead object find out. */
   wreck(): { clientAfterMs?: number | undefined; isFlushed: boolean };
 }
 
-/** What a caller gets whose object died under its call; the flag is the platform's. */
-export class ObjectReset extends Error {
-  readonly durableObjectReset = true;
-}
+export { ObjectReset } from "./object-reset.ts";
 
 interface Life {
   incarnation: Incarnation;
@@ -52,6 +57,8 @@ export class VirtualObject implements ConnectionHost {
   readonly #ports: VirtualObjectPorts;
   readonly #connections = new Set<VirtualConnection>();
   #life: Life | null = null;
+  /** Events that the object was given, whether they woke it or not. */
+  deliveries = 0;
 
   constructor(ports: VirtualObjectPorts) {
     this.#ports = ports;
@@ -71,17 +78,21 @@ export class VirtualObject implements ConnectionHost {
 
   /** @throws {ObjectReset} when the object dies under the call */
   admit(request: AdmitRequest): AdmitAnswer {
-    return this.#call(({ session }) => session.admit(structuredClone(request)));
+    return this.#commanded(request.command, request.principal, () =>
+      this.#call(({ session }) => session.requests.admit(structuredClone(request))),
+    );
   }
 
   /** @throws {ObjectReset} when the object dies under the call */
   command(request: CommandRequest): CommandAnswer {
-    return this.#call(({ session }) => session.command(structuredClone(request)));
+    return this.#commanded(request.command, request.principal, () =>
+      this.#call(({ session }) => session.requests.command(structuredClone(request))),
+    );
   }
 
   /** @throws {ObjectReset} when the object dies under the call */
   page(request: PageRequest): PageAnswer {
-    return this.#call(({ session }) => session.page(structuredClone(request)));
+    return this.#call(({ session }) => session.requests.page(structuredClone(request)));
   }
 
   /** An upgrade: 101, or the status of the refusal. @throws {ObjectReset} when the object dies under the call */
@@ -107,7 +118,12 @@ export class VirtualObject implements ConnectionHost {
   }
 
   message(connection: VirtualConnection, data: string | ArrayBuffer): void {
-    this.#enter((life) => life.session.receive(socketOf(life, connection), data));
+    this.#commanded(data, connection, () => this.#enter((life) => life.session.receive(socketOf(life, connection), data)));
+  }
+
+  /** The app's class merges a value into its state. @throws {ObjectReset} when the object dies under the call */
+  setState(value: Record<string, unknown>): void {
+    this.#call(({ session }) => session.setState(value));
   }
 
   closed(connection: VirtualConnection): void {
@@ -136,6 +152,15 @@ export class VirtualObject implements ConnectionHost {
     this.#connections.clear();
   }
 
+  #commanded<T>(command: unknown, by: Principal | VirtualConnection, call: () => T): T {
+    this.#ports.onCommand?.(command, by);
+    try {
+      return call();
+    } finally {
+      this.#ports.onCommand?.(null, null);
+    }
+  }
+
   /** Delivers an event; false when the object died in it. What else it throws is a fault of the session. */
   #enter(deliver: (life: Life) => void): boolean {
     try {
@@ -149,6 +174,7 @@ export class VirtualObject implements ConnectionHost {
 
   #call<T>(deliver: (life: Life) => T): T {
     let life: Life | null = null;
+    this.deliveries++;
     try {
       life = this.#wake();
       const result = deliver(life);
@@ -161,13 +187,13 @@ export class VirtualObject implements ConnectionHost {
 
   #wake(): Life {
     if (this.#life) return this.#life;
-    const { clock, hooks, flush, recovery, random, newId, report } = this.#ports;
+    const { clock, hooks, flush, recovery, tools, busy, random, newId, report } = this.#ports;
     const incarnation = new Incarnation(clock, this.#ports.onSend);
     const sockets: Life["sockets"] = new Map();
     const deps: Deps = { now: clock.now, newId, random, setTimer: (ms, run) => incarnation.setTimer(ms, run) };
     const session = new Session<VirtualServerSocket>({
       db: new Database(this.storage.viewOf(incarnation)),
-      hub: new SocketHub(this.#platformOf({ incarnation, sockets }), (value) => value, clock.now),
+      hub: new SocketHub(this.#platformOf({ incarnation, sockets }), { parseState: (value) => value, now: clock.now, newId }),
       alarm: {
         setAlarm: async (at) => void (incarnation.isDead || this.alarm.set(at)),
         deleteAlarm: async () => void (incarnation.isDead || this.alarm.set(null)),
@@ -177,6 +203,8 @@ export class VirtualObject implements ConnectionHost {
       schema: { library: LIBRARY_MIGRATIONS, app: [], now: clock.now, mode: "strict", report: () => {} },
       flush,
       recovery,
+      tools,
+      busy,
       report: (error) => void (incarnation.isDead || report(error)),
     });
     const life = { incarnation, session, sockets };
