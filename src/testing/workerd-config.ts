@@ -9,6 +9,8 @@ export interface WorkerdConfig {
   objects: Readonly<Record<string, string>>;
   /** Binding → text. */
   vars: Readonly<Record<string, string>>;
+  /** Binding → `host:port` of an HTTP server that is not part of it. */
+  services: Readonly<Record<string, string>>;
   compatibilityDate: string;
   compatibilityFlags: readonly string[];
 }
@@ -18,19 +20,23 @@ export const SOCKET_NAME = "http";
 
 /** Equal configs give equal text, so an object's id and its storage survive a restart. */
 export function formatWorkerdConfig(config: WorkerdConfig): string {
-  const { module, storage, objects, vars, compatibilityDate, compatibilityFlags } = config;
+  const { module, storage, objects, vars, services, compatibilityDate, compatibilityFlags } = config;
   const classes = [...new Set(Object.values(objects))];
   const bindings = [
     ...Object.entries(objects).map(([name, className]) => `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`),
     ...Object.entries(vars).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
+    ...Object.keys(services).map((name) => `(name = ${text(name)}, service = ${text(`external:${name}`)})`),
   ];
+  const externals = Object.entries(services).map(
+    ([name, address]) => `\n    (name = ${text(`external:${name}`)}, external = (address = ${text(address)}, http = ())),`,
+  );
   const namespaces = classes.map((name) => `(className = ${text(name)}, uniqueKey = ${text(name)}, enableSql = true)`);
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
-    (name = "storage", disk = (path = ${text(storage)}, writable = true)),
+    (name = "storage", disk = (path = ${text(storage)}, writable = true)),${externals.join("")}
   ],
   sockets = [(name = ${text(SOCKET_NAME)}, address = "127.0.0.1:0", http = (), service = "main")],
 );

@@ -19,6 +19,11 @@ export interface WorkerdOptions {
   objects: Readonly<Record<string, string>>;
   /** Text bindings. */
   vars?: Readonly<Record<string, string>>;
+  /**
+   * Service bindings to HTTP servers outside of the process, each as `host:port`: for a test that plays what the Worker calls, and
+   * must outlive a crash. Nothing else on this machine can be reached from the Worker.
+   */
+  services?: Readonly<Record<string, string>>;
   /** @default "2026-10-12" */
   compatibilityDate?: string;
   compatibilityFlags?: readonly string[];
@@ -68,7 +73,8 @@ export interface WorkerdProcess {
  * await server.stop();
  */
 export async function startWorkerd(options: WorkerdOptions): Promise<WorkerdProcess> {
-  const { entry, script, objects, vars = {}, compatibilityDate = "2026-10-12", compatibilityFlags = [], timeoutMs = 15_000 } = options;
+  const { entry, script, objects, vars = {}, services = {}, timeoutMs = 15_000 } = options;
+  const { compatibilityDate = "2026-10-12", compatibilityFlags = [] } = options;
   if ((entry === undefined) === (script === undefined))
     throw new ChatError("configuration", "Give startWorkerd either `entry` or `script`.");
   const binary = findWorkerd();
@@ -77,8 +83,9 @@ export async function startWorkerd(options: WorkerdOptions): Promise<WorkerdProc
   const storage = path.resolve(options.storage ?? path.join(directory, "storage"));
   const config = path.join(directory, "config.capnp");
   await mkdir(storage, { recursive: true });
-  await writeFile(path.join(directory, "worker.js"), code);
-  await writeFile(config, formatWorkerdConfig({ module: "worker.js", storage, objects, vars, compatibilityDate, compatibilityFlags }));
+  const module = "worker.js";
+  await writeFile(path.join(directory, module), code);
+  await writeFile(config, formatWorkerdConfig({ module, storage, objects, vars, services, compatibilityDate, compatibilityFlags }));
 
   const removeOnExit = (): void => rmSync(directory, { recursive: true, force: true });
   process.once("exit", removeOnExit);

@@ -1,10 +1,12 @@
 // A turn whose process was killed ends also when nobody ever comes back: the alarm of its lease finds it.
 import { describe, expect, it } from "vitest";
 import type { WorkerdProcess } from "../../src/entries/testing.ts";
-import { wordsOf } from "./score.ts";
+import { newId } from "../../src/entries/protocol.ts";
+import { formatScore, wordsOf } from "./score.ts";
 import { createRandom } from "./support/random.ts";
+import { readMessages } from "./support/raw.ts";
 import { startServer } from "./support/server.ts";
-import { readStoredThreads, type StoredThread } from "./support/stored.ts";
+import { leftOf, NOTHING_LEFT, readStoredThreads, type StoredThread } from "./support/stored.ts";
 import { poll } from "./support/until.ts";
 import { textOf, Witness, type Sent } from "./support/witness.ts";
 
@@ -111,4 +113,41 @@ describe.concurrent("the alarm of a turn", { timeout: 120_000 }, () => {
     await server.restart();
     expectEnded(scene, await aftermath(server, scene, 10_000));
   });
+});
+
+/** Turns that are asked for by server code and that nobody ever watches. The long one takes minutes, with CHATCELL_LONG=1. */
+const UNWATCHED = [
+  { name: "half a minute", words: 340, alarms: 1, isRun: true },
+  // Without an event of its own an object would be evicted after 70 to 140 s.
+  { name: "two and a half minutes", words: 1_500, alarms: 4, isRun: process.env.CHATCELL_LONG === "1" },
+];
+
+describe.concurrent("a turn that no client ever watches", { timeout: 240_000 }, () => {
+  it.each(UNWATCHED.filter(({ isRun }) => isRun))(
+    "runs to its end by its lease alarms for $name, and leaves none behind",
+    async ({ words, alarms }) => {
+      await using server = await startServer();
+      const score = { tag: "unwatched", words, everyMs: 100, afterMs: 0 };
+      const place = { url: server.url, threadId: newId(), user: "user-0" };
+      const response = await fetch(`${server.url}/system/${place.threadId}`, { method: "POST", body: formatScore(score) });
+      const { turnId } = await response.json<{ turnId: string }>();
+      // Looks at the log of the process only: a request would be an event, which keeps the object alive.
+      const ends = (): string[] => server.logs.filter((line) => line.startsWith(`end ${turnId} `));
+      await poll(() => ends().length > 0, "the end", words * 100 + 60_000);
+      const messages = await readMessages(place);
+      expect(messages).toMatchObject([
+        { role: "user", author: "system:cron" },
+        { id: turnId, role: "assistant", facts: { outcome: "completed", attempts: 1 } },
+      ]);
+      expect(textOf(messages[1]!)).toBe(wordsOf(score).join(""));
+      expect(ends()).toEqual([`end ${turnId} completed`]);
+      await server.kill();
+      const stored = readStoredThreads(server.storage).get(place.threadId)!;
+      expect(leftOf(stored)).toEqual(NOTHING_LEFT);
+      const fired = server.logs.filter((line) => line === `alarm ${stored.objectId}`).length;
+      expect(fired).toBeGreaterThanOrEqual(alarms);
+      // One for each 30 s: leases are not set again before they are due.
+      expect(fired).toBeLessThanOrEqual(Math.ceil((words * 100) / 30_000) + 2);
+    },
+  );
 });

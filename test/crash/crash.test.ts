@@ -5,7 +5,7 @@ import { createRandom, SEED } from "./support/random.ts";
 import { KILL_POINTS, playRound, type Tally } from "./support/round.ts";
 import { startServer } from "./support/server.ts";
 
-const CRASHES = Number(process.env.CHATCELL_CRASHES ?? 54);
+const CRASHES = Number(process.env.CHATCELL_CRASHES ?? 36);
 const KILLS_PER_POINT = Math.ceil(CRASHES / KILL_POINTS.length);
 const TIMEOUT_MS = 60_000 + KILLS_PER_POINT * 15_000;
 

@@ -1,25 +1,29 @@
 // One thread, its real client, and everything that the client was ever told: what may never be taken back.
-import { createChatClient, type ChatClient, type ChatMessage, type ChatSnapshot, type Sending } from "../../../src/entries/client.ts";
+import { createChatClient, type ChatClient, type ChatSnapshot, type Sending } from "../../../src/entries/client.ts";
 import {
   emptyLive,
   foldChunks,
   newId,
+  PING,
+  PONG,
   type AckFrame,
+  type Command,
   type LiveState,
   type Message,
+  type Part,
   type SendCommand,
   type ServerFrame,
   type TurnEnd,
   type TurnView,
 } from "../../../src/entries/protocol.ts";
 import { createLink, type Link } from "../../../src/entries/testing.ts";
-import { formatScore, type Score } from "../score.ts";
+import { formatErrand, formatScore, isErrand, type Errand, type Score } from "../score.ts";
 import type { Random } from "./random.ts";
 import { Bell } from "./until.ts";
 
 /** A message that was handed to the client. Known by its text: ids are the client's. */
 export interface Sent {
-  score: Score;
+  score: Score | Errand;
   text: string;
   sending: Sending;
 }
@@ -40,8 +44,10 @@ export class Witness {
   readonly link: Link;
   readonly sent: Sent[] = [];
   /** Commands that left the client, by id, as they left it. */
-  readonly commands = new Map<string, SendCommand>();
+  readonly commands = new Map<string, Command>();
   readonly acks = new Map<string, AckFrame>();
+  /** Commands that were refused, by id, with the code. */
+  readonly refusals = new Map<string, string>();
   /** Settled messages by id, as they were last shown. */
   readonly messages = new Map<string, Message>();
   /** The live message of each turn, folded from what came. */
@@ -78,8 +84,8 @@ export class Witness {
     this.#leave = create ? () => {} : this.client.subscribe(() => this.#bell.ring());
   }
 
-  send(score: Score): Sent {
-    const text = formatScore(score);
+  send(score: Score | Errand): Sent {
+    const text = isErrand(score) ? formatErrand(score) : formatScore(score);
     const sending = this.client.send(text);
     // Each test looks at the promises that it means; the others may break when the client is closed.
     sending.catch(() => {});
@@ -113,7 +119,7 @@ export class Witness {
 
   /** The turn that answers a message, once the message has left the client. */
   turnOf(sent: Sent): string | undefined {
-    return [...this.commands.values()].find((command) => textOf(command) === sent.text)?.id;
+    return [...this.commands.values()].find((command) => command.type === "send" && textOf(command) === sent.text)?.id;
   }
 
   isAcked(sent: Sent): boolean {
@@ -122,9 +128,13 @@ export class Witness {
 
   /** Text of the answer, as far as it was shown. */
   shown(sent: Sent): string {
+    return textOf({ parts: this.shownParts(sent) });
+  }
+
+  /** The parts of the answer, as far as they were shown. */
+  shownParts(sent: Sent): readonly Part[] {
     const turnId = this.turnOf(sent) ?? "";
-    const message = this.messages.get(turnId) ?? this.lives.get(turnId)?.message;
-    return message ? textOf(message) : "";
+    return (this.messages.get(turnId) ?? this.lives.get(turnId)?.message)?.parts ?? [];
   }
 
   /** Whether its end was told, by whichever frame. */
@@ -167,9 +177,10 @@ export class Witness {
 
   #see(direction: "up" | "down", text: string): void {
     this.frames.push(`${direction === "up" ? "→" : "←"} ${text}`);
-    const frame = JSON.parse(text) as ServerFrame | SendCommand;
-    if (frame.type === "send") this.#noteCommand(frame);
-    else if (direction === "down") this.#note(frame);
+    if (text === PING || text === PONG) return;
+    const frame = JSON.parse(text) as ServerFrame | Command;
+    if (direction === "down") this.#note(frame as ServerFrame);
+    else if ("epoch" in frame) this.#noteCommand(frame);
     // The client takes the frame after this; whoever waits is to see both.
     queueMicrotask(() => this.#bell.ring());
   }
@@ -190,6 +201,9 @@ export class Witness {
       case "ack":
         this.#noteAck(frame);
         break;
+      case "error":
+        if (frame.ref !== undefined) this.refusals.set(frame.ref, frame.code);
+        break;
       case "event":
         this.#noteRun(frame.data as { turnId: string; attempt: number });
         break;
@@ -202,7 +216,7 @@ export class Witness {
     this.runs.add(run);
   }
 
-  #noteCommand(command: SendCommand): void {
+  #noteCommand(command: Command): void {
     this.commands.set(command.id, command);
   }
 
@@ -246,6 +260,6 @@ export class Witness {
 }
 
 /** The text of a message, all its text parts together. */
-export function textOf({ parts }: Pick<ChatMessage | Message | SendCommand, "parts">): string {
+export function textOf({ parts }: { parts: readonly Part[] }): string {
   return parts.map((part) => (part.type === "text" ? part.text : "")).join("");
 }
