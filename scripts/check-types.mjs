@@ -19,6 +19,7 @@ function allProjects() {
     "tsconfig.testing.json",
     "scripts/tsconfig.json",
     "test/tsconfig.json",
+    "test/tsconfig.dom.json",
     "test/browser/tsconfig.json",
     ...examples
       .flatMap((name) => [`examples/${name}/tsconfig.json`, `examples/${name}/page/tsconfig.json`])
@@ -33,6 +34,7 @@ function allProjects() {
 const JUDGED = {
   "tsconfig.testing.json": /^src\/(testing|entries)\//,
   "test/tsconfig.json": /^test\//,
+  "test/tsconfig.dom.json": /^test\/(unit\/(react|vue|svelte|ai-sdk)|types|support)\//,
   "test/browser/tsconfig.json": /^test\//,
 };
 

@@ -1,0 +1,48 @@
+// What was answered in `useChat` alone, as the commands that tell the server: approvals, and outputs of client tools.
+import type { ChatClient, ChatMessage } from "../client/types.ts";
+import type { Fields } from "../protocol/fold-tools.ts";
+import type { AnyUIMessage } from "./types.ts";
+
+type Call = Fields & {
+  toolCallId?: string;
+  state: string;
+  approval: { id: string; approved: boolean; reason?: string };
+  errorText: string;
+};
+
+/** The calls of `held`, each with the same call of `message`. */
+function pairsOf(held: AnyUIMessage, message: ChatMessage): [Call, Call][] {
+  const calls = message.parts as unknown as Call[];
+  return (held.parts as unknown as Call[]).flatMap((part): [Call, Call][] => {
+    const same = part.toolCallId && calls.findLast(({ toolCallId }) => toolCallId === part.toolCallId);
+    return same ? [[part, same]] : [];
+  });
+}
+
+/** Whether every call of `held` is as far as in `message`. */
+export function lacksNothing(held: AnyUIMessage, message: ChatMessage): boolean {
+  return pairsOf(held, message).every(([part, same]) => part.state === same.state);
+}
+
+/**
+ * Gives each answer of `held` that `message`, the same in the thread, does not have. Resolves when the server has them all, or
+ * others came first: those count.
+ * @throws {ChatError} (rejects) for one that the server refused
+ */
+export async function giveAnswers({ approve, addToolOutput }: ChatClient, held: AnyUIMessage, message: ChatMessage): Promise<void> {
+  const give = async ([{ toolCallId, state, approval, output, errorText }, { state: open }]: [Call, Call]) => {
+    if (state === "approval-responded" && open === "approval-requested") return approve(approval.id, approval);
+    // A client tool may also be run once it was allowed.
+    if (!["input-available", "approval-responded"].includes(open)) return;
+    if (state === "output-available") await addToolOutput(toolCallId!, { output });
+    if (state === "output-error") await addToolOutput(toolCallId!, { errorText });
+  };
+  const given = pairsOf(held, message).map((pair) =>
+    give(pair).catch((error: { code?: string }) => {
+      if (error.code !== "already_resolved") throw error;
+    }),
+  );
+  // One that is refused must not leave the others behind.
+  await Promise.allSettled(given);
+  await Promise.all(given);
+}
