@@ -136,7 +136,7 @@ describe.each([1, 2, 3])("%i client tool(s) in a step", (count) => {
     expect([scene.turns.length, scene.prompts.length]).toEqual([2, 2]);
     expect(scene.turns[1]).toMatchObject({ attempt: 1, resume: { kind: "client-tool" } });
     expect(outcomesIn(scene.prompts[1]!)).toEqual(step.map(({ input }) => ["locate", `place ${input.n}`]));
-    expect(shown(tabs[0]!)).toEqual(shown(tabs[1]!));
+    expect(shown(tabs[0]!)).toEqual(shown(tabs[1]));
     for (const tab of tabs) tab.close();
   });
 });

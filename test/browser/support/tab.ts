@@ -19,6 +19,8 @@ export class Tab {
   async write(text: string): Promise<void> {
     await this.page.locator("#input").fill(text);
     await this.page.locator("#input").press("Enter");
+    // The page shows it with the next frame.
+    await this.page.evaluate(() => new Promise(requestAnimationFrame));
   }
 
   /** Sends the first message, and waits until the thread has its address. */

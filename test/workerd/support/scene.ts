@@ -110,7 +110,7 @@ export class Scene implements SceneHooks {
   async answer(turn: Turn): Promise<TurnResult> {
     const { sdk = SDKS[0], tools = {}, bare = {}, settings = {} } = this.#options;
     const messages = await turn.modelMessages();
-    note(messages as PromptMessage[], this.faults);
+    note(messages, this.faults);
     const asked = { tools: { ...turn.tools(tools), ...bare }, ...settings };
     const quiet = { onError: () => {} };
     const model6 = { ...this.model, specificationVersion: "v3" };

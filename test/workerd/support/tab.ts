@@ -1,5 +1,6 @@
 // A tab: the real client over a link to the Worker under test, without real waiting. No assertions.
 import { createChatClient } from "../../../src/client/chat-client.ts";
+import { runClientTools } from "../../../src/client/client-tools.ts";
 import type { ChatClient, ChatMessage, ChatSnapshot, ClientTools } from "../../../src/client/types.ts";
 import type { ServerFrame } from "../../../src/protocol/frames.ts";
 import { newId } from "../../../src/protocol/ids.ts";
@@ -22,6 +23,7 @@ export class Tab {
   readonly link: Link;
   readonly client: ChatClient;
   #wakers: (() => void)[] = [];
+  #endTools: () => void = () => {};
 
   constructor(threadId: string, { user = "user-1", create = false, clientTools, delay }: TabOptions = {}) {
     this.threadId = threadId;
@@ -32,7 +34,6 @@ export class Tab {
       url: `${ORIGIN}/chat`,
       threadId,
       create,
-      ...(clientTools ? { clientTools } : {}),
       fetch: link.fetch,
       WebSocket: function (url: string, protocols: string[]) {
         return link.open(url, protocols);
@@ -40,6 +41,7 @@ export class Tab {
       deps: { random: () => 0, setTimer: link.setTimer },
     });
     this.client.subscribe(() => this.#wake());
+    if (clientTools) this.#endTools = runClientTools(this.client, clientTools);
   }
 
   /** A tab that has the present view. */
@@ -85,6 +87,7 @@ export class Tab {
   }
 
   close(): void {
+    this.#endTools();
     this.client.close();
   }
 
