@@ -1,5 +1,5 @@
 // What the model is shown: the active branch as AI SDK model messages. Stored rows are never touched.
-import type { ModelMessage, UIMessage } from "ai";
+import type { ModelMessage, ToolSet, UIMessage } from "ai";
 import type { Message } from "../protocol/messages.ts";
 import { shapePrompt } from "./prompt-shape.ts";
 import { repairTranscript } from "./repair.ts";
@@ -13,8 +13,11 @@ export interface ModelViewOptions {
    * agents run them, like answered ones, before they ask the model: give them tools of `wrapTools`.
    */
   rerunCalls?: ReadonlySet<string>;
-  /** Whether there is a tool of this name, where the tools are known: a call that is to run and has none gets an outcome. */
-  hasTool?: (name: string) => boolean;
+  /**
+   * The tools, where they are known: a call that is to run and has none gets an outcome, and outputs are told to the model as
+   * their tool's `toModelOutput` says.
+   */
+  tools?: Record<string, object>;
 }
 
 /**
@@ -24,11 +27,15 @@ export interface ModelViewOptions {
  */
 export async function toModelMessages(
   messages: readonly Message[],
-  { continueNote, ...reruns }: ModelViewOptions = {},
+  { continueNote, rerunCalls, tools }: ModelViewOptions = {},
 ): Promise<ModelMessage[]> {
   const { convertToModelMessages } = await import("./ai-runtime.ts");
-  const repaired = repairTranscript(messages, { runsAnswered: continueNote === undefined, ...reruns });
-  return shapePrompt(await convertToModelMessages(repaired.map(toUIMessage)), continueNote);
+  const repaired = repairTranscript(messages, {
+    runsAnswered: continueNote === undefined,
+    ...(rerunCalls ? { rerunCalls } : {}),
+    ...(tools ? { hasTool: (name: string) => Object.hasOwn(tools, name) } : {}),
+  });
+  return shapePrompt(await convertToModelMessages(repaired.map(toUIMessage), tools ? { tools: tools as ToolSet } : {}), continueNote);
 }
 
 /** A message as the AI SDK's `UIMessage`, without the fields that are ours. */

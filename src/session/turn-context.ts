@@ -51,8 +51,8 @@ export interface Turn<Body = unknown, State = unknown> {
    * Tools for the model with the ledger around them: a call is stored before its tool runs and its outcome before it is
    * streamed, so that after a crash no side effect happens twice. Takes tools of the AI SDK, also MCP ones, and gives the same
    * record. Each `execute` gets an `idempotencyKey` in its options; a tool with `idempotent: true` may be run again with it.
-   * Every tool with an `execute` must go through here, before {@link modelMessages} is asked for: then a call of a tool that the
-   * class has no more is told to the model as one that was not run.
+   * Every tool with an `execute` must go through here, before {@link modelMessages} is asked for, which then
+   * tells the outputs of earlier turns as `toModelOutput` of their tools says, and a call of a tool that is no more as not run.
    */
   tools<Tools extends Record<string, object>>(tools: Tools): Tools;
   /**
@@ -79,8 +79,8 @@ export function createTurn(turn: TurnRow, run: Run, { tables, deps, tools: optio
   /** What is in the reply already. */
   const earlier: Message[] = hasOutput(live) ? [{ ...live.message, parent: messageId, createdAt: turn.createdAt }] : [];
   const message = tables.messages.find(messageId);
-  /** Names of the tools that `tools` was given; null before it was. */
-  let toolNames: Set<string> | null = null;
+  /** What `tools` was given; null before it was. */
+  let known: Record<string, object> | null = null;
   return {
     id,
     message: { id: messageId, role: "user", parts: message?.parts ?? input.parts },
@@ -94,7 +94,7 @@ export function createTurn(turn: TurnRow, run: Run, { tables, deps, tools: optio
       const rerunCalls = new Set(rerunnableCalls(live, tables.toolCalls.list(), base).map(({ callId }) => callId));
       return toModelMessages([...readBranch(tables.messages, messageId), ...earlier], {
         rerunCalls,
-        ...(toolNames ? { hasTool: (name: string) => toolNames!.has(name) } : {}),
+        ...(known ? { tools: known } : {}),
         // Once it has gone on, the reply is like that of any other turn: its calls may be there to be run.
         ...(turn.kind === "continue" && !hasOutput(live, base) ? { continueNote: CONTINUE_NOTE } : {}),
       });
@@ -104,7 +104,7 @@ export function createTurn(turn: TurnRow, run: Run, { tables, deps, tools: optio
       const both = Object.keys(tools).find((name) => hooks.isClientTool(name) && hasExecute(tools[name]));
       if (both !== undefined)
         throw new ChatError("configuration", `The tool "${both}" is one of static clientTools: give it no \`execute\`.`);
-      toolNames = new Set([...(toolNames ?? []), ...Object.keys(tools)]);
+      known = { ...known, ...tools };
       return wrapTools(tools, {
         ledger: run.ledger,
         signal: run.signal,

@@ -58,10 +58,14 @@ const SIX: Sdk = {
   name: "ai 6",
   // What the scripts use of it is the same in both specifications.
   model: (script) => ({ ...scriptedModel(script), specificationVersion: "v3" }) as unknown as ScriptedModel,
-  async toModelMessages(messages, { continueNote, ...options } = {}) {
-    const repaired = repairTranscript(messages, { runsAnswered: continueNote === undefined, ...options });
-    type Theirs = Parameters<typeof ai6.convertToModelMessages>[0];
-    const converted = await ai6.convertToModelMessages(repaired.map(toUIMessage) as unknown as Theirs);
+  async toModelMessages(messages, { continueNote, tools, ...options } = {}) {
+    const known = tools ? { hasTool: (name: string) => Object.hasOwn(tools, name) } : {};
+    const repaired = repairTranscript(messages, { runsAnswered: continueNote === undefined, ...options, ...known });
+    type Theirs = Parameters<typeof ai6.convertToModelMessages>;
+    const converted = await ai6.convertToModelMessages(
+      repaired.map(toUIMessage) as unknown as Theirs[0],
+      { tools } as unknown as Theirs[1],
+    );
     return shapePrompt(converted as unknown as Parameters<typeof shapePrompt>[0], continueNote);
   },
   stream: (model, asked) => chunksOf(ai6.streamText({ ...asked, ...quiet, model, stopWhen: ai6.stepCountIs(4) } as unknown as Settings6)),

@@ -99,9 +99,9 @@ describe.each(SDKS)("with $name, a call that a crash cut off", (sdk) => {
     {
       needsApproval,
       way = "stream",
-      hasTool,
+      knowsTools = false,
       ...settings
-    }: { needsApproval?: unknown; way?: "stream" | "agent"; hasTool?: (name: string) => boolean; toolApproval?: unknown } = {},
+    }: { needsApproval?: unknown; way?: "stream" | "agent"; knowsTools?: boolean; toolApproval?: unknown } = {},
   ): Promise<{ chunks: Chunk[]; keys: string[]; prompts: PromptMessage[][] }> {
     for (const { callId, name = "roll", input = { sides: 6 } } of begun) {
       world.ledger(1).begin({ callId, name, input, isDynamic: false, isIdempotent: true });
@@ -114,7 +114,7 @@ describe.each(SDKS)("with $name, a call that a crash cut off", (sdk) => {
     const roll = { inputSchema, idempotent: true, execute, ...(needsApproval !== undefined && { needsApproval }) };
     const tools = wrapTools({ roll }, world.ports(world.ledger(2)));
     const model = sdk.model(["Done."]);
-    const messages = await sdk.toModelMessages([user("Roll."), last], { rerunCalls, ...(hasTool && { hasTool }) });
+    const messages = await sdk.toModelMessages([user("Roll."), last], { rerunCalls, ...(knowsTools && { tools }) });
     expect(checkProviderRules(messages as PromptMessage[])).toEqual([]);
     const chunks = await sdk[way](model, { tools, messages, ...settings });
     const prompts = model.calls.map(({ prompt }) => prompt as PromptMessage[]);
@@ -190,10 +190,17 @@ describe.each(SDKS)("with $name, a call that a crash cut off", (sdk) => {
     const { keys, prompts } = await goOn(
       world,
       { parts: [STEP, call("call_0", pending), gone], begun: [{ callId: "call_0" }, { callId: "call_1", name: "gone" }] },
-      { hasTool: (name) => name === "roll" },
+      { knowsTools: true },
     );
     expect(keys).toEqual(["turn-1:1"]);
     expect(prompts).toHaveLength(1);
+  });
+
+  it("is told as its tool says, when the tools are known", async () => {
+    const toModelOutput = ({ output }: { output: unknown }) => ({ type: "text", value: `a ${String(output)}, in words` });
+    const settled = call("call_0", { state: "output-available", input: { sides: 6 }, output: 4 });
+    const messages = await sdk.toModelMessages([user("Roll."), reply(STEP, settled)], { tools: { roll: { inputSchema, toModelOutput } } });
+    expect(JSON.stringify(messages)).toContain("a 4, in words");
   });
 
   it("does not run with an input that its tool takes no more, and gets that as its outcome", async () => {
