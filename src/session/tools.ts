@@ -89,7 +89,11 @@ function copyWith<T extends object>(value: T, fields: object): T {
  * because it gives its {@link idempotencyKeyOf} to whoever it acts on. A copy; the same as `{ ...tool, idempotent: true }`.
  *
  * @example
- * const search = idempotent(tool({ inputSchema: z.object({ query: z.string() }), execute: ({ query }) => find(query) }));
+ * import { tool } from "ai";
+ * import { idempotent } from "chatcell";
+ * import { z } from "zod";
+ *
+ * export const length = idempotent(tool({ inputSchema: z.object({ text: z.string() }), execute: ({ text }) => text.length }));
  */
 export function idempotent<T extends object>(tool: T): T & { readonly idempotent: true } {
   return copyWith(tool, { idempotent: true }) as T & { readonly idempotent: true };
@@ -101,7 +105,16 @@ export function idempotent<T extends object>(tool: T): T & { readonly idempotent
  * @throws {ChatError} `configuration` when the tool did not come from `turn.tools`
  *
  * @example
- * const charge = tool({ inputSchema, execute: (input, options) => pay(input, { idempotencyKey: idempotencyKeyOf(options) }) });
+ * import { tool } from "ai";
+ * import { idempotencyKeyOf } from "chatcell";
+ * import { z } from "zod";
+ *
+ * export const charge = tool({
+ *   inputSchema: z.object({ order: z.string() }),
+ *   execute: ({ order }, options) =>
+ *     fetch("https://example.com/charge", { method: "POST", body: order, headers: { "idempotency-key": idempotencyKeyOf(options) } })
+ *       .then(({ ok }) => ok),
+ * });
  */
 export function idempotencyKeyOf(options: object): string {
   const key: unknown = "idempotencyKey" in options ? options.idempotencyKey : undefined;
