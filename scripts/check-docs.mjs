@@ -1,5 +1,5 @@
-// Type-checks every TypeScript block of README.md, docs/ and the examples' README files, and of docstrings in src/, against the
-// built package, as a user's project would. Words after the language steer one block:
+// Type-checks every TypeScript block, and the scripts of every Vue and Svelte block, of README.md, docs/, the examples' README
+// files and the docstrings in src/, against the built package, as a user's project would. Words after the language steer one:
 //   ```ts ignore           not checked
 //   ```ts browser|worker   the platform; without it, a block that imports chatcell/client or a binding is for the browser
 //   ```ts file=worker.ts   other blocks of the same page can import it as "./worker"

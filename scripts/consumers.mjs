@@ -1,5 +1,6 @@
 // Projects that use the packed package from a folder outside the repository, with declarations on: what they infer from our
-// types must be nameable by them (TS2883), with TypeScript 6 and 7, and without `skipLibCheck` for our own declarations.
+// types must be nameable by them (TS2883), with TypeScript 6 and 7, and without `skipLibCheck` for our own declarations. One of
+// them has tests of its own, which run in plain Node.
 import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -18,13 +19,22 @@ export function checkConsumers(directory, tarball) {
   fs.cpSync(FIXTURES, project, { recursive: true });
   fs.mkdirSync(path.join(modules, "chatcell"), { recursive: true });
   execFileSync("tar", ["-xzf", tarball, "--strip-components=1", "-C", path.join(modules, "chatcell")]);
-  for (const name of ["ai", "zod", "@cloudflare/workers-types"]) {
+  for (const name of ["ai", "zod", "@cloudflare/workers-types", "react", "@types/react", "vue", "svelte", "@types/node", "vitest"]) {
     fs.mkdirSync(path.dirname(path.join(modules, name)), { recursive: true });
     fs.symlinkSync(path.join(ROOT, "node_modules", name), path.join(modules, name));
   }
   const platforms = fs.readdirSync(FIXTURES).filter((name) => name.startsWith("tsconfig."));
   const results = Object.entries(COMPILERS).flatMap(([name, tsc]) => platforms.map((config) => compile(name, tsc, project, config)));
-  return !results.includes(false);
+  return ![...results, runTests(project)].includes(false);
+}
+
+/** The tests of a user in plain Node, without any plugin: `chatcell` is what the condition `node` gives. */
+function runTests(project) {
+  const vitest = path.join(ROOT, "node_modules/vitest/vitest.mjs");
+  const { stdout, stderr, status } = spawnSync(process.execPath, [vitest, "run", "--root", project], { cwd: project, encoding: "utf8" });
+  console.log(`consumer: vitest in Node ${status === 0 ? "ok" : "failed"}`);
+  if (status !== 0) console.error(`${stdout}${stderr}`);
+  return status === 0;
 }
 
 function compile(name, tsc, project, config) {

@@ -1,9 +1,11 @@
-// Finds the TypeScript that documentation shows: fenced blocks of Markdown and of docstrings.
+// Finds the TypeScript that documentation shows: fenced blocks of Markdown and of docstrings, also the scripts of components.
 
 /** @typedef {{ line: number; jsx: boolean; flags: string[]; code: string }} Block `line` is that of the first line of code, from 1 */
 
 const FENCE = /^(\s*)(`{3,}|~{3,})\s*(.*)$/;
-const LANGUAGES = { ts: false, typescript: false, tsx: true };
+const LANGUAGES = { ts: false, typescript: false, tsx: true, vue: false, svelte: false };
+/** Languages of components, whose TypeScript is in their script elements. */
+const COMPONENTS = ["vue", "svelte"];
 
 /** @returns {Block[]} */
 export function markdownBlocks(text) {
@@ -15,12 +17,22 @@ export function markdownBlocks(text) {
       const [language = "", ...flags] = fence[3].trim().split(/\s+/);
       open = { indent: fence[1].length, fence: fence[2], language, flags, line: index + 2, code: [] };
     } else if (open && fence && fence[2].startsWith(open.fence) && fence[3] === "") {
+      const code = COMPONENTS.includes(open.language) ? scriptLines(open.code) : open.code;
       if (open.language in LANGUAGES)
-        blocks.push({ line: open.line, jsx: LANGUAGES[open.language], flags: open.flags, code: open.code.join("\n") });
+        blocks.push({ line: open.line, jsx: LANGUAGES[open.language], flags: open.flags, code: code.join("\n") });
       open = undefined;
     } else if (open) open.code.push(line.slice(Math.min(open.indent, line.length - line.trimStart().length)));
   });
   return blocks;
+}
+
+/** The lines of a component, of which only those of its scripts are left. */
+function scriptLines(lines) {
+  let isScript = false;
+  return lines.map((line) => {
+    if (/^<\/?script\b/.test(line)) isScript = !line.startsWith("</");
+    return isScript && !line.startsWith("<") ? line : "";
+  });
 }
 
 /** Fenced blocks inside docstrings, and the text of an `@example` that has no fence. @returns {Block[]} */

@@ -67,6 +67,8 @@ const BROWSER = [/^cloudflare:/, /^node:/, /^ai(\/|$)/, /^zod(\/|$)/];
 /** Entry → what its run-time imports may never reach, however indirectly (`import()` counts). */
 export const ENTRIES = {
   "entries/index.ts": [/^node:/, ...FRAMEWORKS],
+  // In the place of platform.ts in Node, also where the simulated world is not loaded.
+  "session/platform-node.ts": [/^cloudflare:/, /^node:/, ...FRAMEWORKS],
   "entries/protocol.ts": [/^cloudflare:/, /^node:/, /^ai(\/|$)/, ...FRAMEWORKS],
   "entries/client.ts": [...BROWSER, ...FRAMEWORKS],
   "entries/demo.ts": [/^cloudflare:/, /^node:/, /^ai(\/|$)/, ...FRAMEWORKS],

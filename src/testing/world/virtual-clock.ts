@@ -7,6 +7,9 @@ interface Event {
   run: (() => void) | null;
 }
 
+/** As it was when this file was loaded: a test may put another one in its place. */
+const { setImmediate } = globalThis;
+
 /** So many events at one moment are a loop. */
 const MAX_STANDING = 10_000;
 

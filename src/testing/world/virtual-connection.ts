@@ -118,6 +118,11 @@ export class VirtualConnection {
     else this.#ports.clock.setTimer(clientAfterMs, () => this.client.lose());
   }
 
+  /** Frames that are on their way, in either direction. */
+  get underWay(): number {
+    return this.#up.underWay + this.#down.underWay;
+  }
+
   /** True when the line is dead, whoever knows. */
   get isBroken(): boolean {
     return this.#isBroken;

@@ -7,6 +7,8 @@ export class VirtualLane<Item> {
   readonly #deliver: (item: Item) => void;
   #lastAt = 0;
   #isCut = false;
+  /** What has gone in and is to come out. */
+  underWay = 0;
 
   constructor(clock: VirtualClock, latencyMs: () => number, deliver: (item: Item) => void) {
     this.#clock = clock;
@@ -18,7 +20,9 @@ export class VirtualLane<Item> {
   send(item: Item): void {
     if (this.#isCut) return;
     this.#lastAt = Math.max(this.#lastAt, this.#clock.now() + this.#latencyMs());
+    this.underWay++;
     this.#clock.setTimer(this.#lastAt - this.#clock.now(), () => {
+      this.underWay--;
       if (!this.#isCut) this.#deliver(item);
     });
   }

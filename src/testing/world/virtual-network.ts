@@ -1,11 +1,24 @@
 // The way between clients and objects: `fetch` and `WebSocket` of one browser, through the real router. Requests and answers
 // take their time and can be lost; a browser can be offline, and its sockets can die with or without a sign.
+import type { AdmitAnswer, AdmitRequest } from "../../auth/admissions.ts";
+import type { CommandAnswer, CommandRequest, PageAnswer, PageRequest } from "../../auth/rpc.ts";
+import type { ChatNamespace } from "../../router/namespace.ts";
 import { handleChatRequest } from "../../router/route-chat-request.ts";
 import type { RouteChatRequestOptions, RouterDeps } from "../../router/options.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
 import { VirtualConnection } from "./virtual-connection.ts";
-import type { VirtualObject } from "./virtual-object.ts";
 import { VirtualWebSocket } from "./virtual-web-socket.ts";
+
+type Eventually<T> = T | Promise<T>;
+
+/** An object, as the network calls it. Each call throws when the object dies under it. */
+export interface NetworkObject {
+  admit(request: AdmitRequest): Eventually<AdmitAnswer>;
+  command(request: CommandRequest): Eventually<CommandAnswer>;
+  page(request: PageRequest): Eventually<PageAnswer>;
+  /** An upgrade: 101, or the status and the error of the refusal. */
+  upgrade(request: Request, connection: VirtualConnection): Eventually<{ status: number; body?: unknown }>;
+}
 
 export interface VirtualNetworkPorts {
   clock: VirtualClock;
@@ -16,7 +29,7 @@ export interface VirtualNetworkPorts {
   router: Omit<RouteChatRequestOptions, "namespace">;
   deps: RouterDeps;
   /** The object of a name; made when it is asked for first. */
-  object: (name: string) => VirtualObject;
+  object: (name: string) => NetworkObject;
   onClientFrame?: (connection: VirtualConnection, data: string) => void;
   onRequest?: (path: string, body: string, answer: string) => void;
 }
@@ -32,6 +45,11 @@ export class VirtualNetwork {
 
   constructor(ports: VirtualNetworkPorts) {
     this.#ports = ports;
+  }
+
+  /** Frames that are on their way. */
+  get underWay(): number {
+    return this.connections.reduce((sum, connection) => sum + connection.underWay, 0);
   }
 
   /** A browser: what `fetch` and `WebSocket` are in it. */
@@ -63,23 +81,27 @@ export class VirtualNetwork {
 
   /** The Worker: the real router, over the objects of this world. */
   request(request: Request): Promise<Response | null> {
-    const namespace = {
-      idFromName: (name: string) => name,
-      get: (name: unknown) => {
+    return handleChatRequest(request, { ...this.#ports.router, namespace: this.namespace }, this.#ports.deps);
+  }
+
+  /** The binding of the objects of this world. */
+  get namespace(): ChatNamespace {
+    return {
+      idFromName: (name) => name,
+      get: (name) => {
         const object = this.#ports.object(name as string);
         return {
-          admit: async (admission: Parameters<VirtualObject["admit"]>[0]) => object.admit(admission),
-          command: async (request: Parameters<VirtualObject["command"]>[0]) => object.command(request),
-          page: async (request: Parameters<VirtualObject["page"]>[0]) => JSON.stringify(object.page(request)),
-          fetch: async (upgrade: Request) => {
-            const { status, body } = object.upgrade(upgrade, this.#upgrades.get(upgrade)!);
+          admit: async (admission) => object.admit(admission),
+          command: async (command) => object.command(command),
+          page: async (page) => JSON.stringify(await object.page(page)),
+          fetch: async (upgrade) => {
+            const { status, body } = await object.upgrade(upgrade, this.#upgrades.get(upgrade)!);
             // A real 101 cannot be made outside of workerd.
             return status === 101 ? ({ status } as Response) : Response.json({ error: body }, { status });
           },
         };
       },
     };
-    return handleChatRequest(request, { ...this.#ports.router, namespace }, this.#ports.deps);
   }
 }
 

@@ -1,6 +1,6 @@
 // The SQLite of one object on node:sqlite, in memory. It refuses what workerd and production refuse. What it adds is death:
 // each incarnation has a view of its own, and once that is dead, what was not committed is gone and nothing of it counts.
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { MAX_ROW_BYTES, MAX_SQL_PARAMS, type ObjectStorage, type SqlCursor, type SqlParam, type SqlRow } from "../../storage/database.ts";
 import { BLANK, MAX_STATEMENT_BYTES, parameterCount, refuse } from "./sql-rules.ts";
 import type { VirtualAlarm } from "./virtual-alarm.ts";
@@ -30,7 +30,7 @@ interface Prepared {
 }
 
 export class VirtualStorage {
-  readonly #db = new DatabaseSync(":memory:");
+  readonly #db = openDatabase();
   readonly #alarm: VirtualAlarm;
   readonly #probe: StorageProbe;
   readonly #prepared = new Map<string, Prepared>();
@@ -135,6 +135,13 @@ export class VirtualStorage {
       text = rest;
     }
   }
+}
+
+/** Only here is SQLite loaded: not every Node has it, and most of them warn of it. */
+function openDatabase(): DatabaseSync {
+  const sqlite = process.getBuiltinModule("node:sqlite");
+  if (!sqlite) throw new Error("A simulated world keeps its objects in node:sqlite, which this Node does not have: take 22.13 or later.");
+  return new sqlite.DatabaseSync(":memory:");
 }
 
 /** A result, read once like the platform's. What was read is not counted, nor the rows of indexes. */

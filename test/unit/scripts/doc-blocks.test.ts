@@ -11,6 +11,11 @@ it("finds TypeScript blocks of a page with their first line and flags, and no ot
   ]);
 });
 
+it("leaves of a component only its scripts, each at its line", () => {
+  const page = ["```svelte", '<script lang="ts">', "  const a = 1;", "</script>", "", "<p>{a}</p>", "```"].join("\n");
+  expect(markdownBlocks(page)).toEqual([{ line: 2, jsx: false, flags: [], code: "\n  const a = 1;\n\n\n" }]);
+});
+
 it("takes the indent of a list off a block, and a shorter fence inside it for text", () => {
   expect(markdownBlocks("- a\n  ````ts\n  const a = `\n  ```\n    b`;\n  ````")).toEqual([
     { line: 3, jsx: false, flags: [], code: "const a = `\n```\n  b`;" },
