@@ -12,13 +12,13 @@ export interface MessageView {
 /** What a person can do with a message. */
 export interface MessageActions {
   /** Sends a message that failed once more. */
-  retry(messageId: string): void;
+  retry: (messageId: string) => void;
   /** Asks for another answer. */
-  regenerate(messageId: string): void;
+  regenerate: (messageId: string) => void;
   /** Goes on in an answer that was cut off. */
-  goOn(messageId: string): void;
+  goOn: (messageId: string) => void;
   /** Allows or forbids what a tool wants to do. */
-  approve(approvalId: string, approved: boolean): void;
+  approve: (approvalId: string, approved: boolean) => void;
 }
 
 export function createMessageView(role: ChatMessage["role"], actions: MessageActions): MessageView {
