@@ -52,6 +52,10 @@ export default defineConfig({
   dts: { entry: entries },
   // Splitting keeps what is imported by `import()` (src/history/ai-runtime.ts) in a file of its own.
   splitting: true,
+  // Constants are put in where they are used, which the bundler of an app could not do across files. Names stay readable.
+  esbuildOptions: (options) => {
+    options.minifySyntax = true;
+  },
   // `node:sqlite` has no name without the prefix.
   removeNodeProtocol: false,
   clean: true,

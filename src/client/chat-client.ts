@@ -32,12 +32,11 @@ const PLATFORM: ClientDeps = {
  * only the first `send`, whose ticket request makes the thread. Its methods need no `this`.
  * @throws {TypeError} when `url` is relative and there is no page that it is relative to
  */
-export function createChatClient<Types extends ChatTypes = ChatTypes>(given: ChatClientOptions<Types>): ChatClient<Types> {
+export function createChatClient<Types extends ChatTypes = ChatTypes>(given: ChatClientOptions): ChatClient<Types> {
   const options = { ...given, url: new URL(given.url, page.location?.href).href.replace(/\/$/, "") };
   const deps = { ...PLATFORM, ...given.deps };
-  const { threadId, storage } = given as ChatClientOptions;
   const outbox = createOutbox(deps.newId);
-  const keeper = storage?.(outbox, `chatcell ${options.url} ${threadId}`);
+  const keeper = options.storage?.(outbox, options);
   /** What frames were skipped for. */
   const skipped = new Set<string>();
   let replica: Replica = EMPTY_REPLICA;
@@ -48,15 +47,13 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   let syncing = "";
   /** Cursor of the last sync of this connection. */
   let lastCursor = "";
-  /** What was stored is in the outbox then. */
-  let loaded: Promise<void> | undefined;
 
-  const pace = createPacer(options, deps);
-  const store = createSnapshotStore<ChatSnapshot>((former) => {
-    const shown = pace(replica, state);
-    if (shown !== replica) store.changed(); // By the next frame.
-    return deriveSnapshot(former, { threadId, replica: shown, connection: state, unseen: outbox.unseen() });
-  }, deps.schedule);
+  // What is hidden is to be seen by the next frame.
+  const pace = createPacer(options, deps, () => store.changed());
+  const store = createSnapshotStore<ChatSnapshot>(
+    (former) => deriveSnapshot(former, { threadId: given.threadId, replica, connection: state, pace, unseen: outbox.unseen() }),
+    deps.schedule,
+  );
 
   const settle = () => {
     outbox.reconcile(replica, deps.now());
@@ -71,7 +68,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
 
   const open = (event: "connect" | "reconnect") => {
     const before = state;
-    loaded ??= keeper?.load().then(() => {
+    keeper?.load(() => {
       settle();
       // It was not opened for want of a message, and now there may be one.
       if (state === before) open("connect");
@@ -129,12 +126,9 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const connection = createConnection(options, deps, {
     cursor: () => cursorOf(replica),
     requestTicket: async (signal) => {
-      const request = first()?.request;
-      // Of an epoch that was known before a reload, a thread that is to be made knows nothing.
-      const command = request && ({ ...request, epoch: undefined } as SendCommand);
-      const wish = isToBeMade ? { create: true, command } : {};
+      const wish = isToBeMade ? { create: true, command: first()?.request as SendCommand } : {};
       const answer = await requestTicket(options, wish, signal);
-      if (answer.ticket) isToBeMade = false;
+      isToBeMade &&= !answer.ticket;
       if (answer.ack) outbox.accept(answer.ack);
       return answer;
     },
@@ -147,7 +141,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
     onData: (data) => {
       const former = replica;
       try {
-        take(JSON.parse(String(data)) as ServerFrame);
+        take(JSON.parse(data as string) as ServerFrame);
       } catch (error) {
         // Nothing is taken from a frame that cannot be shown. A newer server may say more than we know, and often.
         replica = former;

@@ -105,9 +105,8 @@ export function createCommands(
 
     loadEarlier: async () => {
       const { hasEarlier, messages } = replica();
-      const [first] = messages;
-      if (!hasEarlier || !first) return;
-      loading ??= ask({ type: "page", before: first.id }).finally(() => (loading = undefined));
+      if (!hasEarlier) return;
+      loading ??= ask({ type: "page", before: messages[0]?.id }).finally(() => (loading = undefined));
       return loading;
     },
 

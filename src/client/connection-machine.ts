@@ -53,7 +53,7 @@ export interface Transition {
   /** In order. */
   effects: readonly ConnectionEffect[];
   /** For another state: `timer` is due after this time. It replaces the timer before, also when it is absent. */
-  timerMs?: number;
+  timerMs?: number | undefined;
 }
 
 /** Longest time for a ticket, and again for the socket, and for the first view. */
@@ -81,28 +81,23 @@ export function transition(
   reason?: ErrorBody,
 ): Transition {
   const { kind, attempt = 0, since = now } = state as { kind: ConnectionState["kind"]; attempt?: number; since?: number };
-  const isOpening = kind === "ticketing" || kind === "connecting" || kind === "syncing";
+  const isAtRest = kind === "idle" || kind === "stopped";
 
-  if (event === "reconnect") return begin(0);
-  if (event === "connect" && (kind === "idle" || kind === "stopped")) return begin(0);
-  if ((event === "wake" || event === "timer") && kind === "waiting") return begin(attempt);
-  if (event === "close" && kind !== "idle") return { state: { kind: "idle" }, effects: ["drop"] };
-  if (event === "ticket" && kind === "ticketing") return step("connecting", attempt, "openSocket");
-  if (event === "welcome" && kind === "connecting") return step("syncing", attempt);
-  if (event === "synced" && kind === "syncing")
-    return { state: { kind: "live", attempt, since: now }, effects: ["awaitWake"], timerMs: SILENCE_MS };
+  if (event === "reconnect" || (event === "connect" && isAtRest)) return begin(0);
+  if (event === "close" && kind !== "idle") return to({ kind: "idle" }, undefined, "drop");
+  if (kind === "waiting") return event === "wake" || event === "timer" ? begin(attempt) : to(state);
+  if (kind === "ticketing" && event === "ticket") return step("connecting", attempt, "openSocket");
+  if (kind === "connecting" && event === "welcome") return step("syncing", attempt);
+  if (kind === "syncing" && event === "synced") return to({ kind: "live", attempt, since: now }, SILENCE_MS, "awaitWake");
   if (kind === "live") {
-    if (event === "heard") return { state: { ...state, heardAt: now, pings: 0 }, effects: [], timerMs: SILENCE_MS };
-    if (mustAsk(state, event, now, since))
-      return { state: { ...state, pings: (state.pings ?? 0) + 1, pingedAt: now }, effects: ["ping"], timerMs: ANSWER_MS };
+    if (event === "heard") return to({ ...state, heardAt: now, pings: 0 }, SILENCE_MS);
+    if (mustAsk(state, event, now, since)) return to({ ...state, pings: (state.pings ?? 0) + 1, pingedAt: now }, ANSWER_MS, "ping");
   }
-  if ((event === "lost" || event === "timer") && (isOpening || kind === "live")) {
-    if (reason) return { state: { kind: "stopped", reason }, effects: ["drop"] };
-    const failures = now - since < STABLE_MS ? attempt : 0;
-    const timerMs = Math.floor(random * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures));
-    return { state: { kind: "waiting", attempt: failures + 1, retryAt: now + timerMs }, effects: ["drop", "awaitWake"], timerMs };
-  }
-  return { state, effects: [] };
+  if (isAtRest || (event !== "lost" && event !== "timer")) return to(state);
+  if (reason) return to({ kind: "stopped", reason }, undefined, "drop");
+  const failures = now - since < STABLE_MS ? attempt : 0;
+  const backoffMs = Math.floor(random * Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** failures));
+  return to({ kind: "waiting", attempt: failures + 1, retryAt: now + backoffMs }, backoffMs, "drop", "awaitWake");
 }
 
 /** Whether a live line is to be asked for a sign of life. */
@@ -120,5 +115,9 @@ function begin(attempt: number): Transition {
 }
 
 function step(kind: "ticketing" | "connecting" | "syncing", attempt: number, ...effects: ConnectionEffect[]): Transition {
-  return { state: { kind, attempt }, effects, timerMs: STEP_TIMEOUT_MS };
+  return to({ kind, attempt }, STEP_TIMEOUT_MS, ...effects);
+}
+
+function to(state: ConnectionState & Line, timerMs?: number, ...effects: ConnectionEffect[]): Transition {
+  return { state, effects, timerMs };
 }

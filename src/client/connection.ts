@@ -50,7 +50,7 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
     if (next === state) return;
     state = next;
     clearTimer?.();
-    clearTimer = timerMs === undefined ? undefined : deps.setTimer(() => dispatch("timer"), timerMs);
+    if (timerMs !== undefined) clearTimer = deps.setTimer(() => dispatch("timer"), timerMs);
     for (const effect of effects) void run[effect](attempt.signal);
     // An effect that fails at once has moved on already, and told of it. What is only noted of the line is told to nobody.
     if (state === next && next.pings === undefined) ports.onState(state);
@@ -61,7 +61,6 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
       attempt.abort();
       attempt = new AbortController();
       socket?.close();
-      socket = undefined;
     },
     requestTicket: async (signal) => {
       const answer = await ports.requestTicket(signal).catch((): TicketAnswer => ({}));
@@ -70,10 +69,10 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
       dispatch(ticket ? "ticket" : "lost", answer.error);
     },
     openSocket: (signal) => {
-      const { url, threadId, WebSocket = globalThis.WebSocket } = options;
+      const { url, threadId } = options;
       const address = `${url.replace("http", "ws")}/threads/${threadId}/socket?cursor=${ports.cursor()}`;
       try {
-        socket = new WebSocket(address, [PROTOCOL, TICKET_PROTOCOL_PREFIX + ticket]);
+        socket = new (options.WebSocket ?? WebSocket)(address, [PROTOCOL, TICKET_PROTOCOL_PREFIX + ticket]);
         socket.addEventListener("message", ({ data }) => {
           if (signal.aborted) return;
           dispatch("heard");

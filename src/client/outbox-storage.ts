@@ -12,7 +12,9 @@ type Stored = Pick<OutboxEntry<TurnRequest>, "request" | "createdAt" | "author" 
  */
 export const storedOutbox =
   (storage: () => OutboxStorage): OutboxKeeper =>
-  (outbox, key) => {
+  (outbox, { url, threadId, create }) => {
+    const key = `chatcell ${url} ${threadId}`;
+    let loaded: Promise<void> | undefined;
     /** Ids that this page has sent or has read: what becomes of them in storage is its to say. */
     const own = new Set<string>();
     let kept = "[]";
@@ -26,21 +28,25 @@ export const storedOutbox =
       }
     };
 
+    const load = async (): Promise<void> => {
+      for (const { request, createdAt, author, error } of await read()) {
+        if (own.has(request.id)) continue;
+        own.add(request.id);
+        kept = ""; // It is in storage, and in none of what this page has stored.
+        // Of an epoch that was known before the reload, a thread that is to be made knows nothing.
+        if (create) delete request.epoch;
+        // One that only waited for its client, when that was closed, goes on waiting.
+        const entry = outbox.add(request, createdAt, error?.code === "interrupted" ? undefined : error);
+        entry.author = author;
+        entry.answer.catch(() => {}); // Who asked for it is gone.
+      }
+    };
+
     return {
-      /** Puts what is stored into the outbox. */
-      load: async (): Promise<void> => {
-        for (const { request, createdAt, author, error } of await read()) {
-          if (own.has(request.id)) continue;
-          own.add(request.id);
-          kept = ""; // It is in storage, and in none of what this page has stored.
-          // One that only waited for its client, when that was closed, goes on waiting.
-          const entry = outbox.add(request, createdAt, error?.code === "interrupted" ? undefined : error);
-          entry.author = author;
-          entry.answer.catch(() => {}); // Who asked for it is gone.
-        }
+      load: (then) => {
+        loaded ??= load().then(then);
       },
 
-      /** Stores what the outbox has now, when that is something else. */
       save: async (): Promise<void> => {
         const entries = outbox
           .unseen()

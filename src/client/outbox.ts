@@ -3,7 +3,7 @@
 import type { ErrorBody } from "../errors.ts";
 import { utf8Length } from "../protocol/bytes.ts";
 import type { AppendCommand, Command, CommandResult, PageRead, PartRead, SetCommand } from "../protocol/frames.ts";
-import type { Message, Part, SessionView, TurnKind } from "../protocol/messages.ts";
+import type { Message, Part, TurnKind } from "../protocol/messages.ts";
 import { MAX_FRAME_BYTES, MAX_PARTS } from "../protocol/limits.ts";
 import { EXPIRED, NOT_OURS, toChatError, TOO_LARGE } from "./errors.ts";
 import type { Replica } from "./replica.ts";
@@ -13,8 +13,6 @@ import type { Sending, SendResult } from "./types.ts";
 const LATER_BYTES = 200;
 /** The server knows the ids of commands for a day longer. */
 export const MAX_AGE_MS = 6 * 86_400_000;
-/** How often a `set` is made anew, each time because another one came first. */
-const MAX_SETS = 8;
 
 type WithoutEpoch<Of> = Of extends Command ? Omit<Of, "epoch"> & { epoch?: string } : Of;
 
@@ -47,8 +45,6 @@ export interface OutboxEntry<Of extends Request = Request> {
   rev?: number;
   /** The connection that it was last written to. */
   writtenTo?: object | undefined;
-  /** How often it was refused because another `set` came first. */
-  conflicts?: number;
   /** Of the ack; on it the promise of the reply, for what asks for a turn. */
   answer: Sending;
   resolve: (result: SendResult | Promise<never>) => void;
@@ -81,8 +77,8 @@ export interface Outbox {
 /** Why the server would refuse a request without reading it, so that it could not even say which one it refused. */
 function refusalOf(request: Request): ErrorBody | undefined {
   const { parts = [] } = request as Partial<TurnFields>;
-  const bytes = utf8Length(JSON.stringify(request));
-  return parts.length > MAX_PARTS || bytes > MAX_FRAME_BYTES - LATER_BYTES ? TOO_LARGE : undefined;
+  const isTooLarge = parts.length > MAX_PARTS || utf8Length(JSON.stringify(request)) > MAX_FRAME_BYTES - LATER_BYTES;
+  return isTooLarge ? TOO_LARGE : undefined;
 }
 
 function fail(entry: OutboxEntry, error: ErrorBody): void {
@@ -125,7 +121,6 @@ function follow(entry: OutboxEntry, { session, messages, queue, turn }: Replica,
 export function createOutbox(newId: () => string): Outbox {
   let entries: OutboxEntry[] = [];
   let unseen: Unseen[] = [];
-  let session: SessionView | null = null;
 
   return {
     unseen: () => unseen,
@@ -147,14 +142,8 @@ export function createOutbox(newId: () => string): Outbox {
     },
 
     flush: (connection, write) => {
-      const fields = new Set<string>();
       for (const entry of entries) {
         const { request, delivery, writtenTo } = entry;
-        if (request.type === "set") {
-          if (fields.has(request.field)) continue;
-          fields.add(request.field);
-          request.ifRev ??= session![request.field === "title" ? "metaRev" : "stateRev"];
-        }
         if (delivery !== "sending" || writtenTo === connection) continue;
         // What a connection has claimed is free when it is gone: to hear of that claim again would mean nothing.
         if (request.type === "claim" && writtenTo) request.id = newId();
@@ -168,24 +157,16 @@ export function createOutbox(newId: () => string): Outbox {
       if (entry?.delivery !== "sending") return;
       entry.delivery = "sent";
       entry.rev = rev;
-      entry.resolve({ turnId: ref, position: 0, ...result, ...(part && { part }) });
+      entry.resolve((result ?? { part }) as SendResult);
     },
 
     refuse: (error, ref) => {
       for (const entry of entries) {
-        const { request, conflicts = 1 } = entry;
-        if (ref && request.id !== ref) continue;
-        if (error.code === "state_conflict" && request.type === "set" && conflicts < MAX_SETS) {
-          // Another command upon another state, which is here already: what changed it was sent before this.
-          request.id = newId();
-          entry.writtenTo = request.ifRev = undefined;
-          entry.conflicts = conflicts + 1;
-        } else fail(entry, error);
+        if (!ref || entry.request.id === ref) fail(entry, error);
       }
     },
 
     reconcile: (replica, now) => {
-      session = replica.session;
       unseen = [];
       entries = entries.filter((entry) => {
         stamp(entry, replica, now);

@@ -1,11 +1,10 @@
-// What of the live message is on the screen already. A function of what the replica holds and of the clock, and of nothing
-// else: replica, cursor and promises never wait for it. What is shown only grows, as long as the message does.
+// What of the live message is on the screen already. A function of the messages and of the clock, and of nothing else: replica,
+// cursor and promises never wait for it. What is shown only grows, as long as the message does.
 import { cutText, END_SPREAD_MS, letOut, SPREAD_MS, type Pace } from "../protocol/pacing.ts";
-import type { LiveMessage, Message, Part } from "../protocol/messages.ts";
+import type { Part, TurnView } from "../protocol/messages.ts";
 import type { ConnectionState } from "./connection-machine.ts";
 import { isSeen, page } from "./page.ts";
-import type { Replica } from "./replica.ts";
-import type { ChatClientOptions, ClientDeps } from "./types.ts";
+import type { ChatClientOptions, ChatMessage, ClientDeps } from "./types.ts";
 import { keep } from "./view.ts";
 
 /** What comes so soon after the first view of a connection was missed before it, and is history. */
@@ -55,29 +54,27 @@ export function reveal(former: Reveal, parts: readonly Part[], limitMs: number, 
 }
 
 /**
- * Makes the view of the replica that is on the screen: its live message as far as it is shown, and one whose turn has ended
- * as live until all of it is; the replica itself when nothing is hidden. Nothing is hidden where nobody looks or motion is
- * unwanted, nor of what was there when the connection came up.
+ * Makes what is on the screen of messages: the live one as far as it is shown, and one whose turn has ended as live until all of
+ * it is. Nothing is hidden where nobody looks or motion is unwanted, nor of what was there when the connection came up.
+ * @param again hears each time that something is hidden
  */
-export function createPacer({ pacing = true }: ChatClientOptions, { now: clock }: ClientDeps) {
+export function createPacer({ pacing = true }: ChatClientOptions, { now: clock }: ClientDeps, again: () => void) {
   let former: Reveal | undefined;
 
-  return (replica: Replica, connection: ConnectionState): Replica => {
-    const { live, turn, messages } = replica;
-    const isLive = !!live?.message.parts.length;
-    const message = isLive ? live.message : former?.isCut && messages.find(({ id }) => id === former!.id);
-    if (!message) return replica;
-    const { id, parts } = message;
+  return (messages: ChatMessage[], turn: TurnView | null, connection: ConnectionState): ChatMessage[] => {
+    const live = messages.find(({ id }) => id === turn?.messageId);
+    const message = live ?? (former?.isCut && messages.find(({ id }) => id === former!.id));
+    if (!message) return messages;
+    const { id, parts } = message as { id: string; parts: Part[] };
     const now = clock();
     const { since = now } = connection as { since?: number };
     const isPaced = pacing && isSeen() && now - since >= CATCH_UP_MS && !page.matchMedia?.("(prefers-reduced-motion: reduce)").matches;
     // What another message was continued from was seen before.
     if (id !== former?.id) former = revealed(id, parts.slice(0, turn?.base));
-    former = reveal(former, parts, isPaced ? (isLive ? SPREAD_MS : END_SPREAD_MS) : 0, now);
-    if (!former.isCut) return replica;
-    const shown = { ...message, parts: former.parts, createdAt: undefined, facts: undefined } as unknown as Message & LiveMessage;
-    return isLive
-      ? { ...replica, live: { ...live, message: shown } }
-      : { ...replica, messages: messages.map((each) => (each === message ? shown : each)) };
+    former = reveal(former, parts, isPaced ? (live ? SPREAD_MS : END_SPREAD_MS) : 0, now);
+    if (!former.isCut) return messages;
+    again();
+    const shown = { ...message, parts: former.parts, createdAt: undefined, facts: undefined } as unknown as ChatMessage;
+    return messages.map((each) => (each === message ? shown : each));
   };
 }

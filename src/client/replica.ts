@@ -31,7 +31,7 @@ export const EMPTY_REPLICA: Replica = {
 
 /** What this replica holds, for the server to send the rest. Empty before the first snapshot. */
 export function cursorOf({ session, turn, live }: Replica): string {
-  return session ? formatCursor({ ...session, live: live && { turnId: turn!.id, seq: live.seq } }) : "";
+  return session ? formatCursor({ ...session, live: live && { ...live, turnId: turn!.id } }) : "";
 }
 
 /**
@@ -71,8 +71,9 @@ export function applyFrame(replica: Replica, frame: ServerFrame): Replica | null
 }
 
 function applySnapshot(replica: Replica, { session, messages: page, hasEarlier, queue, turn, live }: SnapshotFrame): Replica {
-  // Pages that were loaded above a message that both share are still right: within an epoch, history is only added to.
-  const above = session.epoch === replica.session?.epoch ? indexOf(replica.messages, page[0]?.id) : 0;
+  // Pages that were loaded above a message that both share are still right when nothing else can have changed them.
+  const isNext = session.epoch === replica.session?.epoch && session.rev - replica.session.rev < 2;
+  const above = isNext ? indexOf(replica.messages, page[0]?.id) : 0;
   const messages = [...replica.messages.slice(0, Math.max(above, 0)), ...page.map((message) => reuse(replica, message))];
   return {
     ...replica,
@@ -92,7 +93,7 @@ function applyRevision(replica: Replica, frame: DeltaFrame | TurnFrame): Replica
   const isEnd = frame.type === "turn";
   const messages = isEnd ? withEnd(replica, frame) : withChanges(replica, frame.messages);
   if (!messages) return null;
-  const { session: changes, queue = replica.queue, live }: Partial<DeltaFrame> = isEnd ? {} : frame;
+  const { session: changes, queue = replica.queue, live } = frame as Partial<DeltaFrame>;
   // A live message whose turn is not the server's is dropped.
   const held = turn?.id === replica.turn?.id ? replica.live : null;
   return {
@@ -112,9 +113,11 @@ function applyRevision(replica: Replica, frame: DeltaFrame | TurnFrame): Replica
 function begun({ messageId, base }: TurnView, messages: readonly Message[]): LiveState {
   const live = emptyLive(messageId);
   const target = messages[indexOf(messages, messageId)];
-  if (!target) return base ? { ...live, seq: -1 } : live;
-  const { parts, metadata } = target;
-  return { ...live, message: { ...live.message, parts: parts.slice(0, base), ...(metadata !== undefined && { metadata }) } };
+  if (target) {
+    live.message.parts = target.parts.slice(0, base);
+    if (target.metadata !== undefined) live.message.metadata = target.metadata;
+  } else if (base) live.seq = -1;
+  return live;
 }
 
 /**
@@ -139,11 +142,13 @@ function withChanges(replica: Replica, changed?: Message[]): readonly Message[] 
 }
 
 function withEnd({ messages, turn, live }: Replica, { ended }: TurnFrame): readonly Message[] | null {
-  const { turnId, messageId, seq, createdAt, isLastTurn, facts } = ended;
+  const { messageId, createdAt, facts } = ended;
   if (createdAt === undefined) {
-    return messages.map((message) => (message.id === messageId ? { ...message, [isLastTurn ? "lastTurn" : "facts"]: facts } : message));
+    return messages.map((message) =>
+      message.id === messageId ? { ...message, [ended.isLastTurn ? "lastTurn" : "facts"]: facts } : message,
+    );
   }
-  if (turn?.id !== turnId || live!.seq !== seq) return null;
+  if (turn?.id !== ended.turnId || live!.seq !== ended.seq) return null;
   const above = countAbove(messages, turn);
   if (above === undefined) return null;
   // What the server stored is this fold and these facts: field for field, and in the same order, what a fresh load gives.

@@ -8,7 +8,7 @@ import type { ChatClient, ChatClientOptions, ChatSnapshot, ChatTypes } from "./t
  * A client, which the app closes, or the options of one, which is closed when its last subscriber leaves. Of options that
  * change, `headers` and `credentials` count at once, `url` and `threadId` make another client, the rest is not looked at again.
  */
-export type ThreadSource<Types extends ChatTypes = ChatTypes> = ChatClient<Types> | ChatClientOptions<Types>;
+export type ThreadSource<Types extends ChatTypes = ChatTypes> = ChatClient<Types> | ChatClientOptions;
 
 /** What a page can do in a thread: the methods of a client that are no store. */
 export type ThreadCommands<Types extends ChatTypes = ChatTypes> = Omit<ChatClient<Types>, "getSnapshot" | "subscribe">;
@@ -33,7 +33,7 @@ export function initialSnapshot<Types extends ChatTypes>({ getSnapshot }: ChatCl
 /** The client of a source. `latest` is asked for the source as it is now, for each ticket. */
 export function openThread<Types extends ChatTypes>(source: ThreadSource<Types>, latest: () => ThreadSource<Types>): ChatClient<Types> {
   if (isClient(source)) return source;
-  const options = () => latest() as ChatClientOptions<Types>;
+  const options = () => latest() as ChatClientOptions;
   const client = createChatClient<Types>({
     ...source,
     url: new URL(source.url, page.location?.href ?? NOWHERE).href,

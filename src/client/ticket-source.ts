@@ -22,13 +22,12 @@ export async function requestTicket(options: ChatClientOptions, wish: TicketRequ
 }
 
 async function post(options: ChatClientOptions, path: string, body: object, signal: AbortSignal): Promise<Answer> {
-  const { url, fetch = globalThis.fetch } = options;
   const headers = new Headers(await resolve(options.headers));
   headers.set("content-type", "application/json");
   const credentials = await resolve(options.credentials);
   // Either may have taken so long that another attempt is under way; not every `fetch` looks at its signal.
   signal.throwIfAborted();
-  const response = await fetch(url + path, {
+  const response = await (options.fetch ?? fetch)(options.url + path, {
     method: "POST",
     headers,
     credentials,

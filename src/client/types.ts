@@ -152,11 +152,11 @@ export type Sending<Types extends ChatTypes = ChatTypes> = Promise<SendResult> &
 /** How an outbox is kept over a reload. Made by `storedOutbox`. */
 export type OutboxKeeper = (
   outbox: Pick<Outbox, "unseen" | "add">,
-  /** Of this thread. */
-  key: string,
+  /** Of which thread. */
+  options: Pick<ChatClientOptions, "url" | "threadId" | "create">,
 ) => {
-  /** Puts what is stored into the outbox. */
-  load: () => Promise<void>;
+  /** Puts what is stored into the outbox, the first time that it is called. `then` follows. */
+  load: (then: () => void) => void;
   /** Stores what the outbox has now, when that is something else. */
   save: () => Promise<void>;
 };
@@ -176,7 +176,7 @@ export interface ClientDeps {
   schedule: (run: () => void) => void;
 }
 
-export interface ChatClientOptions<Types extends ChatTypes = ChatTypes> {
+export interface ChatClientOptions {
   /** Where `routeChatRequest` listens: absolute, or relative to the page. */
   url: string;
   threadId: string;
@@ -246,9 +246,9 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
    */
   claim: (callId: string) => Promise<void>;
   /**
-   * Merges `patch` into the app state, at its top level. It shows at once, and is taken back when the server refuses it. Made again
-   * upon the state as it is when another change came first.
-   * @throws {ChatError} (rejects) `bad_request` when the whole is not valid; `state_conflict` when others kept coming first
+   * Merges `patch` into the app state, at its top level. It shows at once, and is taken back when the server refuses it.
+   * Fields that others have set at the same time stay theirs; of one field the last change counts.
+   * @throws {ChatError} (rejects) `bad_request` when the whole is not valid
    */
   setState: (patch: Partial<State<Types>>) => Promise<void>;
   /** Sets the title of the thread, null for none. Shows at once, as `setState`. */

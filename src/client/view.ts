@@ -1,6 +1,7 @@
 // What a page shows, derived from the replica, the outbox and the connection. Pure: no clock, no timer decides anything.
 import type { ConnectionState } from "./connection-machine.ts";
 import type { TurnFields, Unseen } from "./outbox.ts";
+import type { createPacer } from "./pacing.ts";
 import { countAbove, type Replica } from "./replica.ts";
 import type { SessionView } from "../protocol/messages.ts";
 import type { ChatMessage, ChatQueueItem, ChatSnapshot } from "./types.ts";
@@ -9,22 +10,25 @@ export interface ViewInput {
   threadId: string;
   replica: Replica;
   connection: ConnectionState;
+  pace: ReturnType<typeof createPacer>;
   /** What is ours, and the replica does not show yet. */
   unseen: readonly Pick<Unseen, "request" | "createdAt" | "delivery" | "error">[];
 }
 
 /** The snapshot of `input`. Whatever equals its counterpart in `former` is that same object, up to the snapshot itself. */
-export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, replica, connection, unseen }: ViewInput): ChatSnapshot {
-  const { session, messages: stored, turn, live, principal, role, hasEarlier } = replica;
+export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, replica, connection, pace, unseen }: ViewInput): ChatSnapshot {
+  const { session, live, ...shared } = replica;
+  const { messages: stored, turn, principal } = shared;
   let messages: ChatMessage[] = [...stored];
   const queue: ChatQueueItem[] = [...replica.queue];
-  const { parts = [] } = live?.message ?? {};
+  const parts = live ? live.message.parts : [];
   const hasOutput = parts.length > (turn?.base ?? 0);
   if (turn) {
     // What it will replace comes back when it ends without output.
     messages.length = countAbove(messages, turn) ?? messages.length;
     if (parts.length) messages.push({ ...live!.message, parent: turn.parent });
   }
+  messages = pace(messages, turn, connection);
   // Also one whose turn has ended, until all of it is on the screen: it has no date before that.
   const isStreaming = messages.some(({ id, createdAt }) => createdAt === undefined && (hasOutput || id !== turn?.messageId));
 
@@ -32,7 +36,7 @@ export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, rep
   // One that failed stands at the end until it is sent again.
   // A paused thread takes messages and starts none: waiting for output would never end. A turn that waits gives way.
   let isBusy = turn?.state === "running" || queue.length > 0;
-  let isPending = turn !== null || (isBusy && session!.status === "active");
+  let isPending = !!turn || (isBusy && session!.status === "active");
   let { state, title = null }: Partial<SessionView> = session ?? {};
   for (const { request, createdAt, delivery, error } of unseen) {
     if (request.type === "set") {
@@ -55,12 +59,13 @@ export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, rep
   }
 
   // Of the connection's end, else of the last turn when nothing follows it: that of the last message, or of another try at it.
-  const [above, last] = [stored.at(-2), stored.at(-1)];
+  const last = stored.at(-1);
   const facts = last?.lastTurn ?? last?.facts;
-  const other = above?.lastTurn;
+  const other = stored.at(-2)?.lastTurn;
   const lastError = (other && facts && other.endedAt > facts.endedAt ? other : facts)?.error ?? null;
-  const error = connection.kind === "stopped" ? connection.reason : isPending ? null : lastError;
+  const error = connection.kind === "stopped" ? connection.reason : isPending || isStreaming ? null : lastError;
   return keep(former, {
+    ...shared,
     messages: keepEach(former?.messages, messages),
     status: error ? "error" : turn?.state === "waiting" ? "waiting" : isStreaming ? "streaming" : isPending ? "submitted" : "ready",
     error,
@@ -69,9 +74,6 @@ export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, rep
     turn: turn && keep(former?.turn, turn),
     state,
     thread: keep(former?.thread, { id: threadId, title, status: session?.status ?? "active" }),
-    principal,
-    role,
-    hasEarlier,
   });
 }
 

@@ -113,8 +113,8 @@ function nextCall(open: LiveState["open"], old: Call | undefined, chunk: ToolChu
     }
     case "tool-approval-response": {
       // Who answered and when are ours: the AI SDK's reader passes them over.
-      const { approved, reason, by, at, providerExecuted, providerMetadata: callProviderMetadata } = chunk as typeof chunk & Fields;
-      const approval = { ...old?.approval, ...toPart({ approved, reason, by, at }) };
+      const { type: _type, approvalId: _id, providerExecuted, providerMetadata: callProviderMetadata, ...answer } = chunk;
+      const approval = { ...old?.approval, ...answer };
       return { ...old, ...toPart({ providerExecuted, callProviderMetadata }), state: "approval-responded", approval };
     }
     default:

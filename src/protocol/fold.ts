@@ -32,7 +32,7 @@ export function fold(state: LiveState, chunk: Chunk): LiveState {
  * and with no chunks the state is. Costs what the chunks cost, plus one shallow copy of the list of parts. Never throws.
  */
 export function foldChunks(state: LiveState, chunks: readonly Chunk[]): LiveState {
-  if (chunks.length === 0) return state;
+  if (!chunks.length) return state;
   const { message, seq, open } = state;
   const live = { message: { ...message, parts: [...message.parts] }, seq: seq + chunks.length, open: openOf(open) };
   chunks.forEach((chunk, index) => {
@@ -47,9 +47,9 @@ export function foldChunks(state: LiveState, chunks: readonly Chunk[]): LiveStat
 }
 
 /** A copy of `open` whose records take any key: without a prototype, `__proto__` is a key like every other. */
-function openOf({ text, reasoning, input }: LiveState["open"]): LiveState["open"] {
-  const copy = (record: object): object => ({ __proto__: null, ...record });
-  return { text: copy(text), reasoning: copy(reasoning), input: copy(input) } as LiveState["open"];
+function openOf(open: LiveState["open"]): LiveState["open"] {
+  const copies = Object.entries(open).map(([kind, record]) => [kind, { __proto__: null, ...record }]);
+  return Object.fromEntries(copies) as LiveState["open"];
 }
 
 const isObject = (value: unknown): value is Fields => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -9,7 +9,8 @@ const CUT_LITERAL = /[-+.a-z]{1,5}$/i;
 /** The texts that `text` may stand for, best first: as it is, with all that is open closed, without its last entry. */
 function* readingsOf(text: string): Iterable<string> {
   yield text;
-  const closers: string[] = [];
+  /** What closes all that is open. */
+  let end = "";
   let isString = false;
   /** Where the last entry of an object or array begins. */
   let entryAt = 0;
@@ -20,11 +21,10 @@ function* readingsOf(text: string): Iterable<string> {
     else if (mark === ",") entryAt = index;
     else if (mark === "{" || mark === "[") {
       entryAt = index + 1;
-      closers.push(mark === "{" ? "}" : "]");
-    } else closers.pop();
+      end = (mark === "{" ? "}" : "]") + end;
+    } else end = end.slice(1);
     return mark;
   });
-  const end = closers.reverse().join("");
   const wordOf = (start: string) => ["true", "false", "null"].find((word) => word.startsWith(start)) ?? "";
   yield (isString ? `${kept}"` : kept.replace(CUT_LITERAL, wordOf)) + end;
   yield text.slice(0, entryAt) + end;

@@ -24,9 +24,7 @@ export function isSmall(json: string | undefined): boolean {
 
 /** `payload`, or its stub when it is too large. */
 export function stubOf(payload: unknown): unknown {
-  const json = JSON.stringify(payload) as string | undefined;
-  if (isSmall(json)) return payload;
-  const bytes = utf8Length(json!);
+  const bytes = utf8Length(JSON.stringify(payload));
   return bytes > MAX_PAYLOAD_BYTES ? ({ truncated: true, bytes } satisfies Stub) : payload;
 }
 

@@ -29,22 +29,22 @@ describe("setState", () => {
     expect(world.snapshot.state).toEqual({ plan: true, count: 1 });
   });
 
-  it("sends one at a time, each upon the revision of the one before", async () => {
+  it("sends each change at once, in their order", async () => {
     const world = await stateful();
     world.server.held = [];
     const all = [world.client.setState({ count: 2 }), world.client.setState({ count: 3 }), world.client.setTitle("Title")];
     expect(sets(world)).toMatchObject([
-      { field: "state", value: { count: 2 }, ifRev: 1 },
-      { field: "title", value: "Title", ifRev: 0 },
+      { field: "state", value: { count: 2 } },
+      { field: "state", value: { count: 3 } },
+      { field: "title", value: "Title" },
     ]);
     expect(world.snapshot).toMatchObject({ state: { count: 3 }, thread: { title: "Title" } });
     world.server.release();
     await Promise.all(all);
-    expect(sets(world).at(-1)).toMatchObject({ value: { count: 3 }, ifRev: 2 });
     expect(world.server.thread).toMatchObject({ state: { count: 3 }, title: "Title" });
   });
 
-  it("is made again, as another command, when another change came first", async () => {
+  it("merges with a change that came first, which keeps its other fields", async () => {
     const world = await stateful();
     world.server.held = [];
     const setting = world.client.setState({ count: 2 });
@@ -53,23 +53,7 @@ describe("setState", () => {
     world.server.release();
     await setting;
     expect(world.snapshot.state).toEqual({ plan: false, count: 2 });
-    const [first, second] = sets(world);
-    expect([first!.ifRev, second!.ifRev]).toEqual([1, 2]);
-    expect(second!.id).not.toBe(first!.id);
-    expect(sets(world)).toHaveLength(2);
-  });
-
-  it("gives up when others keep coming first, and lets the next one try", async () => {
-    const world = await stateful();
-    world.server.refuse = (frame) => {
-      if (frame.type === "set") world.server.thread.set({ field: "state", value: { count: sets(world).length } });
-      return undefined;
-    };
-    expect(isChatError(await failure(world.client.setState({ plan: false })), "state_conflict")).toBe(true);
-    expect(sets(world)).toHaveLength(8);
-    delete world.server.refuse;
-    await world.client.setState({ plan: false });
-    expect(world.snapshot.state).toEqual({ plan: false, count: 8 });
+    expect(sets(world)).toHaveLength(1);
   });
 
   it.each(["losesRequests", "losesAnswers"] as const)("survives a lost connection (%s), and is done once", async (loses) => {
@@ -93,7 +77,7 @@ describe("setState", () => {
     expect(world.snapshot.state).toEqual({ count: 2 });
     world.server.socket.accept();
     await setting;
-    expect(sets(world)).toMatchObject([{ epoch: "epoch1", ifRev: 0 }]);
+    expect(sets(world)).toMatchObject([{ epoch: "epoch1" }]);
   });
 
   it("refused for another reason holds up nothing behind it", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
+import { runClientTools } from "../../../src/client/client-tools.ts";
 import type { ClientTools } from "../../../src/client/types.ts";
-import { createWorld, refuseWith, type World } from "./client-world.ts";
+import { createWorld, failure, refuseWith, type World } from "./client-world.ts";
 import { FakeServer, quiet } from "./fake-server.ts";
 import { approvalChunks, callChunks, END_OF_TEXT, textChunks } from "./model-thread.ts";
 
@@ -190,6 +191,53 @@ describe("client tools", () => {
     runs[1]!.fail(new Error("late"));
     await quiet();
     expect(sent(world, "resolve")).toHaveLength(1);
+  });
+
+  it("end with the function that began them gave, and may begin anew on the same connection", async () => {
+    const [before, after] = [slowTool(), slowTool()];
+    const world = await createWorld();
+    const end = runClientTools(world.client, { pickDate: before.tool });
+    await call(world);
+    end();
+    expect(before.runs[0]!.signal.aborted).toBe(true);
+    runClientTools(world.client, { pickDate: after.tool });
+    await quiet();
+    // What was aborted is not heard: the call is for who runs it now.
+    before.runs[0]!.end("late");
+    await quiet();
+    after.runs[0]!.end("tomorrow");
+    await quiet();
+    expect(after.runs).toHaveLength(1);
+    expect(livePart(world)).toMatchObject({ output: "tomorrow" });
+  });
+
+  it("run again when an edit that hid their call is refused", async () => {
+    const { runs, tool } = slowTool();
+    const world = await page(tool);
+    await call(world);
+    refuseWith(world, "rate_limited");
+    world.server.held = [];
+    const edit = failure(world.client.edit({ messageId: world.snapshot.messages[0]!.id, text: "Now?" }));
+    await quiet();
+    expect(runs[0]!.signal.aborted).toBe(true);
+    world.server.release();
+    delete world.server.refuse;
+    await edit;
+    await quiet();
+    runs[1]!.end("tomorrow");
+    await quiet();
+    expect(livePart(world)).toMatchObject({ output: "tomorrow" });
+  });
+
+  it("give nothing after a close, even before anybody has heard of it", async () => {
+    const { runs, tool } = slowTool();
+    const world = await page(tool);
+    await call(world);
+    runs[0]!.end("late");
+    world.client.close();
+    await quiet();
+    expect(sent(world, "resolve")).toEqual([]);
+    expect(world.snapshot.connection.kind).toBe("idle");
   });
 
   it("ask once for a claim that is refused, not with every frame, and again with the next connection", async () => {

@@ -60,7 +60,7 @@ describe("loadPart", () => {
     const world = await createWorld();
     world.server.refuse = (frame) => ("part" in frame ? [] : undefined);
     const loads = [0, 1, 2].map((index) => world.client.loadPart("message", index));
-    loads.forEach((load) => load.catch(() => {}));
+    for (const load of loads) load.catch(() => {});
     await quiet();
     expect(partReadsOf(world).map(({ part }) => part)).toEqual([0]);
     world.server.socket.receive({ type: "error", ref: partReadsOf(world)[0]!.id, code: "not_found", message: "None.", retryable: false });

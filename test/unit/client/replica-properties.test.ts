@@ -203,7 +203,13 @@ describe("replica, over a bad network", () => {
           play(thread, each);
           const replica = applyFrame(EMPTY_REPLICA, thread.snapshot())!;
           const connection = { kind: "live", attempt: 0, since: 0 } as const;
-          const { messages, status, turn } = deriveSnapshot(undefined, { threadId: "thread", replica, connection, unseen: [] });
+          const { messages, status, turn } = deriveSnapshot(undefined, {
+            threadId: "thread",
+            replica,
+            connection,
+            pace: (each) => each,
+            unseen: [],
+          });
           const isOfOtherBranch = turn && thread.messages.every(({ id }) => id !== turn.parent);
           if (isOfOtherBranch) continue;
           messages.forEach(({ parent }, i) => expect(parent).toBe(messages[i - 1]?.id ?? null));

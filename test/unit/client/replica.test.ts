@@ -64,16 +64,24 @@ describe("replica: snapshot", () => {
     expect(cursorOf(replica)).toBe("epoch1.1.turn1.0");
   });
 
-  it("keeps the pages that were loaded above a message that both share", () => {
+  it("keeps the pages that were loaded above a message that both share, at the next revision", () => {
     const world = loaded((thread) => [1, 2, 3, 4].forEach((n) => exchange(thread, n)));
     world.take(world.thread.page("p", world.replica.messages[0]!.id));
     const before = world.replica.messages;
     expect(before).toHaveLength(8);
-    exchange(world.thread, 5);
     expect(world.take(world.thread.snapshot())).toBe(true);
     expect(world.replica.messages).toEqual(world.thread.messages);
     expect(world.replica.hasEarlier).toBe(false);
-    expect(world.replica.messages.slice(0, 8).every((message, i) => message === before[i])).toBe(true);
+    expect(world.replica.messages.every((message, i) => message === before[i])).toBe(true);
+  });
+
+  it("drops the pages above when more has changed, which may be in them", () => {
+    const world = loaded((thread) => [1, 2, 3, 4].forEach((n) => exchange(thread, n)));
+    world.take(world.thread.page("p", world.replica.messages[0]!.id));
+    exchange(world.thread, 5);
+    world.take(world.thread.snapshot());
+    expect(world.replica.messages).toEqual(world.thread.messages.slice(-4));
+    expect(world.replica.hasEarlier).toBe(true);
   });
 
   it("drops the pages above when no message is shared, and tells that there are some", () => {
