@@ -18,6 +18,7 @@ export const LAYERS = {
   vue: ["client", "protocol"],
   svelte: ["client", "protocol"],
   "ai-sdk": ["client", "protocol"],
+  "http-chat": ["router", "auth", "ai-sdk", "client", "protocol"],
   demo: ["protocol"],
   testing: "*",
   entries: "*",

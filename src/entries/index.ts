@@ -1,6 +1,7 @@
 // `chatcell`: the Worker side.
 export { ChatSessionObject } from "../session/chat-session-object.ts";
 export { idempotencyKeyOf, idempotent } from "../session/tools.ts";
+export { aiSdkEndpoint } from "../http-chat/ai-sdk-endpoint.ts";
 export { getThread } from "../router/get-thread.ts";
 export { routeChatRequest } from "../router/route-chat-request.ts";
 export { anonymous } from "../auth/anonymous.ts";
@@ -34,9 +35,10 @@ export type {
   ToolOutputCommand,
 } from "../protocol/frames.ts";
 export type { Chunk, Message, Outcome, Part, ResumeKind, TurnFacts, Usage } from "../protocol/messages.ts";
+export type { AiSdkEndpointOptions } from "../http-chat/ai-sdk-endpoint.ts";
 export type { JsonValue, Principal } from "../protocol/principal.ts";
 export type { GetThreadOptions, ThreadAddress, ThreadAppendOptions, ThreadHandle, ThreadSendOptions } from "../router/get-thread.ts";
-export type { RouteChatRequestOptions } from "../router/options.ts";
+export type { AiSdkEndpoint, RouteChatRequestOptions } from "../router/options.ts";
 export type { ChatNamespace, ChatStub } from "../router/namespace.ts";
 export type { ClientTool } from "../session/chat-session-object.ts";
 export type { ChatOptions } from "../session/options.ts";

@@ -1,6 +1,7 @@
 import type { Authenticate, AuthenticateContext } from "../auth/authenticate.ts";
 import type { Secret } from "../auth/secret.ts";
 import type { ChatNamespace } from "./namespace.ts";
+import type { AiSdkRoute } from "./routes.ts";
 
 /** Settings of `routeChatRequest`. */
 export interface RouteChatRequestOptions {
@@ -14,6 +15,14 @@ export interface RouteChatRequestOptions {
   basePath?: string;
   /** Other origins whose pages may use this server, exactly as browsers send them. The server's own is always allowed. */
   allowedOrigins?: readonly string[];
+  /** Answers the AI SDK's own `DefaultChatTransport`: `aiSdkEndpoint()`. @default none */
+  aiSdk?: AiSdkEndpoint;
+}
+
+/** What `aiSdkEndpoint()` makes. */
+export interface AiSdkEndpoint {
+  /** For `routeChatRequest`. @throws {ChatError} (rejects) why a request is refused */
+  readonly handle: (request: Request, route: AiSdkRoute, context: RouteContext) => Promise<Response>;
 }
 
 /** Where time and ids come from. */

@@ -51,7 +51,8 @@ export async function handleChatRequest(request: Request, options: RouteChatRequ
     const origin = requireOrigin(request, options.allowedOrigins ?? []);
     headers = corsHeaders(origin);
     const route = matchRoute(path);
-    if (!route) throw new ChatError("not_found", "There is nothing at this address.");
+    if (!route || (route.kind.startsWith("ai-sdk") && !options.aiSdk))
+      throw new ChatError("not_found", "There is nothing at this address.");
     const methods = METHODS[route.kind];
     if (request.method === "OPTIONS") return preflightResponse(request, origin, methods);
     if (!methods.includes(request.method)) {
@@ -60,7 +61,12 @@ export async function handleChatRequest(request: Request, options: RouteChatRequ
     }
     requireNamespace(options.namespace);
     listAuthenticators(options.authenticate);
-    const auth = { origin, now: deps.now(), newId: () => deps.newId(), cookieSigner: createSigner(options.secret, "cookie") };
+    const auth = {
+      origin: origin || readerOf(request, route),
+      now: deps.now(),
+      newId: () => deps.newId(),
+      cookieSigner: createSigner(options.secret, "cookie"),
+    };
     return await handleRoute(request, route, { ...options, basePath, auth, headers });
   } catch (error) {
     return errorResponse(error, headers, isLoopback(url));
@@ -79,7 +85,19 @@ function handleRoute(request: Request, route: Route, context: RouteContext): Pro
       return handleMessages(request, route.threadId, context);
     case "socket":
       return handleSocket(request, route.threadId, context);
+    default:
+      // Without an endpoint there are no such routes.
+      return context.aiSdk!.handle(request, route, context);
   }
+}
+
+/**
+ * The origin of a page that reads from its own server: browsers send no Origin with that, but say so in a header that no page can
+ * set. "" for any other request.
+ */
+function readerOf({ method, url, headers }: Request, { kind }: Route): string {
+  const isRead = kind === "messages" || kind === "ai-sdk/stream";
+  return isRead && method === "GET" && headers.get("sec-fetch-site") === "same-origin" ? new URL(url).origin : "";
 }
 
 function requireBasePath(basePath: string): string {

@@ -1,14 +1,11 @@
 import type { AdmitRequest } from "../auth/admissions.ts";
 import { authenticateRequest } from "../auth/authenticate.ts";
-import { createSigner } from "../auth/secret.ts";
-import { signTicket } from "../auth/ticket.ts";
 import { ChatError } from "../errors.ts";
-import type { TicketResponse } from "../protocol/frames.ts";
-import { LIMITS, PROTOCOL } from "../protocol/limits.ts";
+import { LIMITS } from "../protocol/limits.ts";
+import { admit } from "./admit.ts";
 import { readJsonObject } from "./json-body.ts";
-import { stubOf } from "./namespace.ts";
 import type { RouteContext } from "./options.ts";
-import { jsonResponse, toChatError } from "./responses.ts";
+import { jsonResponse } from "./responses.ts";
 
 /**
  * `POST /threads/:id/ticket`: who is it, may they come in (the object decides), and the ticket that says so.
@@ -18,15 +15,7 @@ export async function handleTicket(request: Request, threadId: string, context: 
   // Before the body: a visitor whom nobody knows costs no reading.
   const principal = await authenticateRequest(request, context.authenticate, context.auth);
   const wish = parseTicketRequest(await readJsonObject(request, LIMITS.maxFrameBytes));
-  const { origin } = context.auth;
-  const tenant = principal.tenant ?? "";
-  const answer = await stubOf(context.namespace, tenant, threadId).admit({ principal, tenant, threadId, origin, ...wish });
-  if (!answer.ok) throw toChatError(answer.error);
-  const { nonce, boot, expiresAt, ack } = answer;
-  const { basePath } = context;
-  const payload = { nonce, boot, thread: threadId, tenant, basePath, origin, version: PROTOCOL, expiresAt };
-  const ticket = await signTicket(createSigner(context.secret, "ticket"), payload);
-  return jsonResponse({ ticket, expiresAt, ...(ack ? { ack } : {}) } satisfies TicketResponse, context.headers);
+  return jsonResponse(await admit(principal, threadId, wish, context), context.headers);
 }
 
 /** Only what costs nothing to see; the object checks the command by its schema. Unknown fields are a newer client's. */

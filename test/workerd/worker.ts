@@ -3,6 +3,7 @@ import { DurableObject } from "cloudflare:workers";
 import { z } from "zod";
 import type { UIMessageChunk } from "ai";
 import {
+  aiSdkEndpoint,
   anonymous,
   bearer,
   ChatSessionObject,
@@ -127,11 +128,13 @@ function verify(token: string): Principal | null {
 
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
+    const threadId = request.headers.get("x-thread") ?? new URL(request.url).pathname.split("/")[3] ?? "";
     const answer = await routeChatRequest(request, {
-      namespace: isScripted(new URL(request.url).pathname.split("/")[3] ?? "") ? env.SCRIPTED : env.PUPPET,
+      namespace: isScripted(threadId) ? env.SCRIPTED : env.PUPPET,
       secret: env.CHATCELL_SECRET,
       authenticate: [bearer(verify), anonymous()],
       allowedOrigins: ["https://app.example"],
+      aiSdk: aiSdkEndpoint({ release: request.headers.get("x-release") === "6" ? 6 : 7 }),
     });
     return answer ?? new Response("Not found", { status: 404 });
   },
