@@ -31,7 +31,11 @@ export function lacksNothing(held: AnyUIMessage, message: ChatMessage): boolean 
  */
 export async function giveAnswers({ approve, addToolOutput }: ChatClient, held: AnyUIMessage, message: ChatMessage): Promise<void> {
   const give = async ([{ toolCallId, state, approval, output, errorText }, { state: open }]: [Call, Call]) => {
-    if (state === "approval-responded" && open === "approval-requested") return approve(approval.id, approval);
+    if (state === "approval-responded" && open === "approval-requested") {
+      // Not more of it: an approval has fields that are the server's to say, as when it expires.
+      const { id, approved, reason } = approval;
+      return approve(id, reason === undefined ? { approved } : { approved, reason });
+    }
     // A client tool may also be run once it was allowed.
     if (!["input-available", "approval-responded"].includes(open)) return;
     if (state === "output-available") await addToolOutput(toolCallId!, { output });

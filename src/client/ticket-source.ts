@@ -27,13 +27,9 @@ async function post(options: ChatClientOptions, path: string, body: object, sign
   const credentials = await resolve(options.credentials);
   // Either may have taken so long that another attempt is under way; not every `fetch` looks at its signal.
   signal.throwIfAborted();
-  const response = await (options.fetch ?? fetch)(options.url + path, {
-    method: "POST",
-    headers,
-    credentials,
-    body: JSON.stringify(body),
-    signal,
-  });
+  // A value of its own: the types of workerd know no `credentials`.
+  const request = { method: "POST", headers, credentials, body: JSON.stringify(body), signal };
+  const response = await (options.fetch ?? fetch)(options.url + path, request);
   const { ok, status } = response;
   // Neither is one: a body that is no JSON, or cut.
   const answer = (await response.json().catch(() => null)) as Answer | null;

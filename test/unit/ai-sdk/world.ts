@@ -197,7 +197,8 @@ export const ASKS: Chunk[] = [
   { type: "text-delta", id: "t", delta: "May I?" },
   { type: "text-end", id: "t" },
   { type: "tool-input-available", toolCallId: "call-1", toolName: "pay", input: { euros: 5 } },
-  { type: "tool-approval-request", approvalId: "approval-1", toolCallId: "call-1" },
+  // With a time limit, as the server adds one: it comes back with the answer of a stock page, and is not the page's to say.
+  { type: "tool-approval-request", approvalId: "approval-1", toolCallId: "call-1", ...{ expiresAt: 9_000_000_000_000 } },
   { type: "finish-step" },
 ];
 
