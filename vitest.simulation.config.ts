@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     name: "simulation",
     include: ["test/simulation/**/*.test.ts"],
-    maxWorkers: 1,
+    maxWorkers: 2,
     testTimeout: DAY_MS,
     // Objects die in the middle of what they do: nobody is left then to hear of it.
     onUnhandledError: (error) => error.name !== "DeadIncarnation",

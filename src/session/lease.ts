@@ -39,10 +39,12 @@ export class Lease {
 
   /** Recovers a stored running turn that this incarnation does not run. Cheap when there is none: false when no turn was live. */
   recover(): boolean {
-    const { tables, runner } = this.#ports;
+    const { tables, runner, committer } = this.#ports;
     const turn = tables.turns.live();
     if (turn?.state === "running" && !runner.of(turn)) {
       this.#endOrphan(turn, (log) => ({ type: "orphan", run: this.#interruption(turn, log) }));
+    } else if (turn?.state === "waiting" && turn.dueAt !== null) {
+      committer.run(() => {}); // Only sees that the alarm matches: it may have been lost.
     }
     return turn !== undefined;
   }
@@ -64,18 +66,25 @@ export class Lease {
 
   /** A run has come to its end. */
   runEnded(run: Run, end: RunEnd): void {
-    const { tables, runner, isClientTool, report } = this.#ports;
+    const { tables, runner, report } = this.#ports;
     try {
       const turn = tables.turns.live();
       if (turn?.id !== run.turnId || runner.of(turn) !== run) return;
-      const hasAnswers = turn.progress.answered !== undefined;
-      this.#endRun(run, turn, end.type === "fail" ? end : { ...end, calls: openCallsOf(run.log.produced, isClientTool, hasAnswers) });
+      this.#endRun(run, turn, end.type === "fail" ? end : this.#finished(run, turn, end));
     } catch (error) {
       // Storage does not even say which turn is running. The lease alarm is still set, and finds the turn as an orphan.
       runner.release(run);
       run.abort();
       report(error);
     }
+  }
+
+  #finished({ log }: Run, turn: TurnRow, end: Extract<RunEnd, { type: "finish" }>): TurnEvent {
+    const { isClientTool, recovery, deps } = this.#ports;
+    const calls = openCallsOf(log.produced, isClientTool, turn.progress.answered !== undefined);
+    // A turn that goes from answer to answer in short runs never meets its lease alarm: nobody else looks at what it has worked.
+    const isOver = calls !== "none" && hasOverworked(turn, log.produced.seq, recovery, deps.now());
+    return isOver ? { type: "fail", error: WORK_EXHAUSTED } : { ...end, calls };
   }
 
   #endRun(run: Run, turn: TurnRow, event: TurnEvent): void {

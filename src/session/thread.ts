@@ -66,14 +66,21 @@ export class Thread {
   /** Schema, thread and owner, and what `body` does, in one transaction: a refusal in it leaves a blank object. */
   make<T>({ tenant, threadId, owner }: ThreadIdentity, body: (commit: Commit) => T): T {
     const { db, tables, committer, alarms, deps, schema } = this.#ports;
-    const result = committer.run(body, () => {
-      createSchema(db, schema);
-      alarms.fired(); // A blank object has none, which need not be said again.
-      tables.session.create({ threadId, tenant, epoch: deps.newId(), now: deps.now() });
-      tables.members.put(owner, "owner");
-    });
-    this.#schema = "ready";
-    this.#isRecovered = true;
-    return result;
+    try {
+      const result = committer.run(body, () => {
+        createSchema(db, schema);
+        alarms.fired(); // A blank object has none, which need not be said again.
+        tables.session.create({ threadId, tenant, epoch: deps.newId(), now: deps.now() });
+        tables.members.put(owner, "owner");
+      });
+      this.#schema = "ready";
+      this.#isRecovered = true;
+      return result;
+    } catch (error) {
+      // A hook of the app that asked for the state in there has seen a thread, which is no more.
+      this.#schema = "unknown";
+      this.#isRecovered = false;
+      throw error;
+    }
   }
 }

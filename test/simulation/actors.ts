@@ -2,6 +2,7 @@
 import { formatCursor } from "../../src/protocol/cursor.ts";
 import type { SeededRandom } from "../../src/testing/world/seeded-random.ts";
 import type { VirtualBrowser } from "../../src/testing/world/virtual-network.ts";
+import { ObjectReset } from "../../src/testing/world/virtual-object.ts";
 import { Page } from "./page.ts";
 import { Seen } from "./page-watch.ts";
 import { Repeater } from "./repeater.ts";
@@ -69,6 +70,25 @@ export class Actors {
       case "reconnect":
         page.client.reconnect();
         break;
+      case "edit queued":
+        this.#editQueued(page, random);
+        break;
+      case "edit":
+        this.#edit(page, step.what, random);
+        break;
+      case "regenerate":
+      case "continue":
+        this.#again(page, step.do, step.what, random);
+        break;
+      case "set":
+        this.#set(page, step.field, step.how, random);
+        break;
+      case "answer":
+        this.#answer(page, step.over, random);
+        break;
+      case "claim":
+        this.#claim(page, random);
+        break;
       case "load earlier":
         page.ask("load earlier", page.client.loadEarlier());
         break;
@@ -94,7 +114,7 @@ export class Actors {
         this.#sync(page, random);
         break;
       case "lose frames":
-        page.hasLostFrames = true;
+        for (const other of this.allPages) if (other.browser === page.browser) other.hasLostFrames = true;
         for (const connection of page.browser.connections)
           connection.loseNext(step.count, (data) => /^{"type":"(chunks|delta|turn)"/.test(data));
         break;
@@ -120,6 +140,9 @@ export class Actors {
         break;
       case "evict":
         object.evict();
+        break;
+      case "server":
+        this.#server(step.what);
         break;
       case "alarm":
         // The second delivery takes the session's note of its alarm away: it may then leave one that nothing needs.
@@ -148,6 +171,109 @@ export class Actors {
     if (turnId) page.ask(`cancel ${turnId}`, page.client.cancel(turnId));
   }
 
+  #editQueued(page: Page, random: SeededRandom): void {
+    const { queue } = page.snapshot;
+    const known = [...this.#thread.commits.accepted.keys()];
+    const turnId = queue.length > 0 ? random.pick(queue).turnId : known.at(-1);
+    if (turnId) page.ask(`edit ${turnId}`, page.client.edit({ turnId, text: `say ${++this.#texts}` }));
+  }
+
+  #edit(page: Page, what: "last" | "any", random: SeededRandom): void {
+    const mine = page.snapshot.messages.filter(({ role, delivery }) => role === "user" && delivery === undefined);
+    if (mine.length === 0) return;
+    const { id } = what === "last" ? mine.at(-1)! : random.pick(mine);
+    page.asks(`edit ${id}`, page.client.edit({ messageId: id, text: `say ${++this.#texts}` }));
+  }
+
+  #again(page: Page, kind: "regenerate" | "continue", what: "last" | "any", random: SeededRandom): void {
+    const { messages, turn } = page.snapshot;
+    if (kind === "continue" && turn && random.chance(0.7)) {
+      // What was stopped too early goes on.
+      const goOn = (): void => void (page.isClosed || page.asks("continue what was stopped", page.client.continue()));
+      return page.ask(`stop ${turn.id}`, page.client.stop(turn.id), goOn);
+    }
+    const shown = messages.filter(({ delivery }) => delivery === undefined);
+    if (shown.length === 0) return;
+    // Mostly one that can go on.
+    const broken = kind === "continue" ? shown.filter(({ facts }) => facts && facts.outcome !== "completed") : [];
+    const id = broken.length > 0 && random.chance(0.8) ? broken.at(-1)!.id : what === "last" ? undefined : random.pick(shown).id;
+    page.asks(`${kind} ${id ?? "last"}`, page.client[kind](id));
+  }
+
+  #set(page: Page, field: "state" | "title", how: "client" | "known rev" | "old rev" | "no rev", random: SeededRandom): void {
+    const n = ++this.#texts;
+    const patch = random.pick([{ count: n }, { mode: `mode ${n}` }, { count: n, mode: "both" }, { count: "not a number" }]);
+    if (how === "client") {
+      if (field === "state") page.ask(`set ${n}`, page.client.setState(patch));
+      else page.ask(`title ${n}`, page.client.setTitle(random.chance(0.2) ? null : `title ${n}`));
+      return;
+    }
+    const { session } = this.#thread.commits;
+    if (!session) return;
+    const known = field === "state" ? session.state_rev : session.meta_rev;
+    const ifRev = how === "known rev" ? known : how === "old rev" ? Math.max(0, known - random.between(1, 3)) : undefined;
+    const value = field === "state" ? patch : `title ${n}`;
+    this.#write(page, { type: "set", field, value, ...(ifRev !== undefined ? { ifRev } : {}) });
+  }
+
+  /** Late, twice, or by somebody who does not see what it is about any more. */
+  #answer(page: Page, over: "socket" | "http", random: SeededRandom): void {
+    const { chunks } = this.#thread.commits.log;
+    const requests = [...chunks].flatMap(([turnId, items]) =>
+      items.flatMap((chunk): { turnId: string; approvalId?: string; callId?: string }[] =>
+        chunk.type === "tool-approval-request"
+          ? [{ turnId, approvalId: chunk.approvalId }]
+          : chunk.type === "tool-input-available"
+            ? [{ turnId, callId: chunk.toolCallId }]
+            : [],
+      ),
+    );
+    if (requests.length === 0) return;
+    const request = random.chance(0.6) ? requests.at(-1)! : random.pick(requests);
+    const fields = "approvalId" in request ? { approved: random.chance(0.7) } : { output: { picked: 1 } };
+    const frame = { type: "resolve", ...request, ...fields };
+    if (over === "socket") this.#write(page, frame);
+    else this.repeater.command({ ...frame, id: this.#thread.newId(), epoch: this.#thread.commits.session!.epoch }, page.user, page.browser);
+  }
+
+  #claim(page: Page, random: SeededRandom): void {
+    const calls = [...this.#thread.commits.log.chunks].flatMap(([turnId, items]) =>
+      items.flatMap((chunk) => (chunk.type === "tool-input-available" ? [{ turnId, callId: chunk.toolCallId }] : [])),
+    );
+    if (calls.length > 0) this.#write(page, { type: "claim", ...(random.chance(0.7) ? calls.at(-1)! : random.pick(calls)) });
+  }
+
+  /** A frame over the page's own socket, of which its client knows nothing: not every one is answered. */
+  #write(page: Page, frame: object): void {
+    const { epoch } = this.#thread.commits.session!;
+    page.browser.sockets
+      .findLast(({ readyState }) => readyState === 1)
+      ?.send(JSON.stringify({ ...frame, id: this.#thread.newId(), epoch }));
+  }
+
+  #server(what: "append" | "send" | "stop" | "set" | "setState"): void {
+    const { object, commits } = this.#thread;
+    if (!commits.exists) return;
+    const n = ++this.#texts;
+    if (what === "setState") return this.#thread.setState({ count: n });
+    const parts = [{ type: "text" as const, text: what === "append" ? `appended ${n}` : `say ${n}` }];
+    const id = this.#thread.newId();
+    const command =
+      what === "append"
+        ? { type: what, id, parts, metadata: { n } }
+        : what === "send"
+          ? { type: what, id, messageId: this.#thread.newId(), parts }
+          : what === "set"
+            ? { type: what, id, field: "title", value: `title ${n}` }
+            : { type: what, id };
+    try {
+      const answer = object.command({ principal: { id: "system:cron" }, tenant: "", threadId: "", command });
+      this.#thread.tell(`server ${what}: ${JSON.stringify(answer)}`);
+    } catch (error) {
+      if (!(error instanceof ObjectReset)) throw error;
+    }
+  }
+
   #goOffline(page: Page, forMs: number, random: SeededRandom): void {
     page.browser.isOnline = false;
     for (const connection of page.browser.connections) {
@@ -170,11 +296,10 @@ export class Actors {
   }
 
   #sync(page: Page, random: SeededRandom): void {
-    const { session, turns, logs } = this.#thread.commits;
+    const { session, live: turn, log } = this.#thread.commits;
     if (!session) return;
     const rev = random.between(Math.max(0, session.rev - 4), session.rev);
-    const [turn] = turns;
-    const live = turn && random.chance(0.8) ? { turnId: turn.id, seq: random.between(0, logs.get(turn.id)?.length ?? 0) } : undefined;
+    const live = turn && random.chance(0.8) ? { turnId: turn.id, seq: random.between(0, log.chunks.get(turn.id)?.length ?? 0) } : undefined;
     const frame = {
       type: "sync",
       id: this.#thread.newId(),

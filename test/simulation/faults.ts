@@ -6,7 +6,7 @@ export class InjectedFailure extends Error {
   override readonly name = "InjectedFailure";
 }
 
-type Moment = "before commit" | "after commit" | "statement" | "commit";
+type Moment = "before commit" | "after commit" | "statement" | "commit" | "tool";
 
 interface Fault {
   effect: "crash" | "fail";
@@ -53,6 +53,11 @@ export class Faults implements StorageProbe {
   afterCommit(): void {
     this.#ports.afterCommit();
     if (this.#armed.length > 0) this.#strike("after commit");
+  }
+
+  /** A tool is at work: before or after what it does to the world. */
+  inTool(): void {
+    if (this.#armed.length > 0) this.#strike("tool");
   }
 
   #strike(when: Moment): void {

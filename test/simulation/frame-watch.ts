@@ -1,13 +1,14 @@
 // Looks at every frame that leaves the object: whatever it says must be committed already, and each socket must get
 // everything once and in order.
 import { tryParseCursor, type Cursor } from "../../src/protocol/cursor.ts";
-import { emptyLive, foldChunks } from "../../src/protocol/fold.ts";
-import type { ChunksFrame, DeltaFrame, ServerFrame, SnapshotFrame, TurnFrame } from "../../src/protocol/frames.ts";
+import type { ChunksFrame, ClientFrame, Command, DeltaFrame, ServerFrame, SnapshotFrame, TurnFrame } from "../../src/protocol/frames.ts";
 import type { LiveState, Message, QueueItem, TurnView } from "../../src/protocol/messages.ts";
 import type { VirtualConnection } from "../../src/testing/world/virtual-connection.ts";
 import type { VirtualObject } from "../../src/testing/world/virtual-object.ts";
+import { isDeepStrictEqual } from "node:util";
 import type { CommitWatch } from "./commit-watch.ts";
 import type { Findings } from "./findings.ts";
+import { liveIdOf, progressOf, type TurnRow } from "./rows.ts";
 
 /** How far a socket has been brought. */
 interface Progress {
@@ -24,7 +25,14 @@ export class FrameWatch {
   readonly #tails = new Map<string, ChunksFrame>();
   readonly #asked = new WeakMap<VirtualConnection, Cursor>();
   readonly #progress = new WeakMap<VirtualConnection, Progress>();
+  /** The turn as each socket was told last. */
+  readonly #turns = new WeakMap<VirtualConnection, TurnView | null>();
   #last: { text: string; frame: ServerFrame } | null = null;
+  /** The socket of each connection that was welcomed, and who it is. */
+  readonly connections = new Map<string, VirtualConnection>();
+  readonly #principals = new WeakMap<VirtualConnection, string>();
+  /** Errors that were sent, by code. */
+  readonly refusals = new Map<string, number>();
   frames = 0;
 
   constructor(object: VirtualObject, commits: CommitWatch, findings: Findings) {
@@ -41,8 +49,16 @@ export class FrameWatch {
     if (isNew) this.#last = { text, frame: JSON.parse(text) as ServerFrame };
     const { frame } = this.#last!;
     if (isNew || frame.type === "snapshot" || frame.type === "delta") this.#lookAtContent(frame);
-    if (frame.type === "welcome") this.asks(connection, new URL(connection.client.url).searchParams.get("cursor"));
+    if (frame.type === "welcome") {
+      this.asks(connection, new URL(connection.client.url).searchParams.get("cursor"));
+      this.connections.set(frame.connection, connection);
+      this.#principals.set(connection, frame.principal.id);
+    }
     this.#lookAtOrder(connection, frame);
+  }
+
+  principalOf(connection: VirtualConnection): string | undefined {
+    return this.#principals.get(connection);
   }
 
   #lookAtContent(frame: ServerFrame): void {
@@ -56,7 +72,11 @@ export class FrameWatch {
       case "chunks":
         return this.#lookAtChunks(frame);
       case "page":
-        return frame.messages.forEach((message) => this.#lookAtMessage(message));
+        return "part" in frame ? undefined : frame.messages.forEach((message) => this.#lookAtMessage(message));
+      case "error":
+        this.refusals.set(frame.code, (this.refusals.get(frame.code) ?? 0) + 1);
+        if (frame.code === "already_claimed") this.#lookAtClaimed();
+        return;
       case "ack": {
         const row = this.#commits.commands.get(frame.ref);
         const isRight = row !== undefined && row.rev === frame.rev && row.result === JSON.stringify(frame.result ?? null);
@@ -65,41 +85,86 @@ export class FrameWatch {
     }
   }
 
+  /** A call is held by a connection that is open. */
+  #lookAtClaimed(): void {
+    const { present, live } = this.#commits;
+    const callId = present && "callId" in present.command ? present.command.callId : "";
+    const holder = live && progressOf(live).claims?.[callId];
+    const isHeld = this.connections.get(holder ?? "")?.serverState === "open";
+    this.#expect(isHeld, "claim", () => `${callId} is said to be held by ${holder}, which is gone`);
+  }
+
   #lookAtView(frame: SnapshotFrame | DeltaFrame, rev: number, messages: readonly Message[]): void {
-    const committed = this.#commits.session?.rev ?? -1;
+    const { session, turns, live } = this.#commits;
+    const committed = session?.rev ?? -1;
     this.#expect(rev <= committed, "sent before stored", () => `a ${frame.type} says rev ${rev}, committed is ${committed}`);
     for (const message of messages) this.#lookAtMessage(message);
-    for (const item of frame.queue ?? []) this.#lookAtQueueItem(item);
-    const queued = this.#commits.turns.filter(({ state }) => state === "queued").map(({ id }) => id);
-    const shown = frame.queue?.map(({ turnId }) => turnId);
-    this.#expect(!shown || same(shown, queued), "queue", () => `the queue is ${queued.join()}, sent is ${shown!.join()}`);
     if (frame.turn) this.#lookAtTurn(frame.turn);
     if (frame.live && frame.turn) this.#lookAtLive(frame.turn, frame.live);
+    // One commit may be told in several frames: only the last one says what is there now.
+    if (rev !== committed) return;
+    const queued = turns.filter(({ state, kind }) => state === "queued" && kind !== "append");
+    if (frame.queue) this.#lookAtQueue(frame.queue, queued);
+    if (frame.turn && frame.turn.id === live?.id) this.#lookAtTurnRow(frame.turn, live);
+    if (frame.session) this.#lookAtSession(frame.session);
+    if (frame.type === "snapshot") {
+      const last = frame.messages.at(-1)?.id ?? null;
+      this.#expect(last === session!.head, "head", () => `a snapshot ends with ${last}, the head is ${session!.head}`);
+    }
+  }
+
+  #lookAtSession(view: Partial<SnapshotFrame["session"]>): void {
+    const { session, state } = this.#commits;
+    const stored = { title: session!.title, metaRev: session!.meta_rev, state: state.of(session!), stateRev: session!.state_rev };
+    for (const key of ["title", "metaRev", "state", "stateRev"] as const) {
+      const isRight = !(key in view) || isDeepStrictEqual(view[key], stored[key]);
+      this.#expect(isRight, "sent before stored", () => `${key} was sent as ${JSON.stringify(view)}, stored is ${JSON.stringify(stored)}`);
+    }
   }
 
   #lookAtMessage(message: Message): void {
-    const row = this.#commits.messages.get(message.id);
-    if (!row) return this.#findings.say("sent before stored", `message ${message.id} was sent and is not stored`);
-    const { parts, metadata, facts } = message;
-    const body = JSON.stringify({ parts, ...(metadata !== undefined ? { metadata } : {}) });
-    this.#expect(row.overflow > 0 || body === row.body, "sent before stored", () => `sent is ${body}, stored ${row.body}`);
-    this.#expect(!facts || JSON.stringify(facts) === row.facts, "sent before stored", () => `facts of ${message.id} are not those stored`);
+    const versions = this.#commits.history.versions.get(message.id);
+    if (!versions) return this.#findings.say("sent before stored", `message ${message.id} was sent and is not stored`);
+    const { parts, metadata, facts = null, lastTurn = null } = message;
+    const body = { parts, ...(metadata !== undefined ? { metadata } : {}) };
+    const isStored = versions.some(
+      (version) => (version.body === null || same(version.body, body)) && same(version.facts, facts) && same(version.lastTurn, lastTurn),
+    );
+    this.#expect(isStored, "sent before stored", () => `sent is ${JSON.stringify(message)}, stored ${JSON.stringify(versions.at(-1))}`);
   }
 
-  #lookAtQueueItem(item: QueueItem): void {
-    const turn = this.#commits.accepted.get(item.turnId);
-    const isStored =
-      turn !== undefined &&
-      (turn.overflow > 0 || JSON.stringify(item.parts) === JSON.stringify((JSON.parse(turn.body) as QueueItem).parts));
-    this.#expect(isStored, "sent before stored", () => `queue item ${item.turnId} was sent and is not stored`);
+  #lookAtQueue(items: readonly QueueItem[], queued: readonly TurnRow[]): void {
+    const isRight =
+      items.length === queued.length &&
+      items.every(({ turnId, kind, parts }, index) => {
+        const turn = queued[index]!;
+        const isSaid = turn.overflow > 0 || same(parts, (JSON.parse(turn.body) as QueueItem).parts);
+        return turnId === turn.id && kind === turn.kind && isSaid;
+      });
+    this.#expect(
+      isRight,
+      "queue",
+      () => `the queue is ${queued.map(({ id, body }) => id + body).join()}, sent is ${JSON.stringify(items)}`,
+    );
   }
 
   #lookAtTurn({ id }: TurnView): void {
-    this.#expect(this.#commits.started.includes(id), "sent before stored", () => `turn ${id} was sent as running and never started`);
+    // One that cannot go on ends in the commit that starts it.
+    const isStored = this.#commits.started.includes(id) || this.#commits.history.ended.has(id);
+    this.#expect(isStored, "sent before stored", () => `turn ${id} was sent as running and never started`);
+  }
+
+  #lookAtTurnRow(view: TurnView, row: TurnRow): void {
+    const { resume, claims } = progressOf(row);
+    const { kind, message_id: parent, base, state, attempt } = row;
+    const stored = { id: row.id, kind, messageId: liveIdOf(row), parent, base, state, attempt, ...(resume ? { resume } : {}) };
+    const { claims: shown = {}, ...rest } = view;
+    const isRight = isDeepStrictEqual(rest, stored) && isDeepStrictEqual(shown, claims ?? {});
+    this.#expect(isRight, "sent before stored", () => `the turn was sent as ${JSON.stringify(view)}, stored is ${JSON.stringify(row)}`);
   }
 
   #lookAtLive({ id }: TurnView, live: LiveState): void {
-    const folded = foldChunks(emptyLive(id), (this.#commits.logs.get(id) ?? []).slice(0, live.seq));
+    const folded = this.#commits.log.liveAt(id, live.seq);
     this.#expect(folded.seq === live.seq && same(folded.message, live.message), "live state", () => {
       return `the live state of ${id} is ${JSON.stringify(live)}, its log folds to ${JSON.stringify(folded)}`;
     });
@@ -107,8 +172,8 @@ export class FrameWatch {
 
   #lookAtChunks(frame: ChunksFrame): void {
     const { turnId, from, items } = frame;
-    const log = this.#commits.logs.get(turnId) ?? [];
-    if (this.#commits.turns[0]?.id !== turnId) return void this.#tails.set(turnId, frame);
+    const log = this.#commits.log.chunks.get(turnId) ?? [];
+    if (this.#commits.live?.id !== turnId) return void this.#tails.set(turnId, frame);
     const stored = log.slice(from - 1, from - 1 + items.length);
     this.#expect(same(stored, items), "sent before stored", () => {
       return `chunks from ${from} of ${turnId} are ${JSON.stringify(items)}, stored are ${JSON.stringify(stored)}`;
@@ -116,24 +181,45 @@ export class FrameWatch {
   }
 
   #lookAtEnd({ to, ended }: TurnFrame): void {
-    const { turnId, messageId, seq, facts } = ended;
-    this.#expect(to <= (this.#commits.session?.rev ?? -1), "sent before stored", () => `the end of ${turnId} says rev ${to}`);
-    const row = this.#commits.messages.get(messageId);
-    this.#expect(row?.facts === JSON.stringify(facts), "sent before stored", () => `the facts of ${turnId} are not stored`);
-    if (messageId !== turnId || !row || row.overflow > 0) return;
+    const { turnId, messageId, seq, createdAt, isLastTurn, facts } = ended;
+    const { history, log, session } = this.#commits;
+    this.#expect(to <= (session?.rev ?? -1), "sent before stored", () => `the end of ${turnId} says rev ${to}`);
+    const versions = history.versions.get(messageId) ?? [];
+    const version = versions.findLast((one) => same(isLastTurn ? one.lastTurn : one.facts, facts));
+    // Of two ends that one commit stores about one message, only the last is there.
+    const isHidden = isLastTurn && facts.error?.code === "head_moved";
+    this.#expect(version !== undefined || isHidden === true, "sent before stored", () => `the facts of ${turnId} are not stored`);
+    const hasOutput = createdAt !== undefined;
+    this.#expect(
+      hasOutput === (history.ended.get(turnId)?.hasOutput ?? false),
+      "end",
+      () => `${JSON.stringify(ended)} says something else of its output`,
+    );
+    if (!hasOutput || !version?.body) return;
     const tail = this.#tails.get(turnId);
-    const log = this.#commits.logs.get(turnId) ?? [];
-    const chunks = tail ? [...log.slice(0, tail.from - 1), ...tail.items] : log;
+    const stored = log.chunks.get(turnId) ?? [];
+    const chunks = tail ? [...stored.slice(0, tail.from - 1), ...tail.items] : stored;
     this.#expect(chunks.length === seq, "seq", () => `${turnId} ended at ${seq}, its chunks are ${chunks.length}`);
-    const { parts, metadata } = foldChunks(emptyLive(turnId), chunks).message;
-    const body = JSON.stringify({ parts, ...(metadata !== undefined ? { metadata } : {}) });
-    this.#expect(body === row.body, "settled fold", () => `what was sent of ${turnId} folds to ${body}, stored is ${row.body}`);
+    const folded = log.ended(turnId, chunks);
+    if (!folded) return;
+    const { parts, metadata } = folded.message;
+    const body = { parts, ...(metadata !== undefined ? { metadata } : {}) };
+    this.#expect(
+      same(body, version.body),
+      "settled fold",
+      () => `what was sent of ${turnId} folds to ${JSON.stringify(body)}, stored is ${JSON.stringify(version.body)}`,
+    );
   }
 
   /** Each socket gets what follows on what it has, exactly: nothing is left out, and nothing comes twice. */
   #lookAtOrder(connection: VirtualConnection, frame: ServerFrame): void {
     // A refused question is answered by no view.
     if (frame.type === "error") this.#asked.delete(connection);
+    if ("turn" in frame) this.#turns.set(connection, frame.turn);
+    // All that a command has changed is told before its ack.
+    const { live } = this.#commits;
+    const told = this.#turns.get(connection);
+    if (frame.type === "ack" && live && told?.id === live.id) this.#lookAtTurnRow(told, live);
     const asked = this.#asked.get(connection);
     const progress = this.#progress.get(connection) ?? { rev: -1, turnId: "", seq: 0 };
     const gap = (text: string): void => this.#findings.say("gap", `socket ${connection.id}: ${text}`);
@@ -167,7 +253,9 @@ export class FrameWatch {
   }
 
   #lookAtAnswer(frame: DeltaFrame, { rev }: Cursor): void {
-    const lacking = [...this.#commits.messages.values()].filter((row) => row.rev > rev || (row.changed ?? 0) > rev).map(({ id }) => id);
+    const lacking = [...this.#commits.history.messages.values()]
+      .filter((row) => row.rev > rev || (row.changed ?? 0) > rev)
+      .map(({ id }) => id);
     const given = (frame.messages ?? []).map(({ id }) => id);
     this.#expect(same(lacking.sort(), given.sort()), "sync", () => `after ${rev} came ${lacking.join()}, given are ${given.join()}`);
     const lacksQueue = this.#commits.queueChangedAt > rev;
@@ -185,4 +273,9 @@ export class FrameWatch {
 
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** True for a frame that changes something. */
+export function isCommand(frame: ClientFrame): frame is Command {
+  return frame.type !== "page" && frame.type !== "sync" && frame.type !== "window";
 }

@@ -1,20 +1,26 @@
 // Looks at every snapshot that a client shows. What it once showed as settled stays; what streams only grows, and is what
 // the model said.
+import { isDeepStrictEqual } from "node:util";
 import type { ChatMessage, ChatSnapshot } from "../../src/client/types.ts";
+import { isCall } from "../../src/protocol/fold-tools.ts";
 import type { Findings } from "./findings.ts";
+import type { Version } from "./history-watch.ts";
+import { rankOf } from "./log-watch.ts";
 
 /** What each run of a turn has said so far, with what it went on from. */
 export interface Model {
-  saidOf(turnId: string): string[];
-  /** True when the turn was run again, which may discard the last step of the run before. */
-  isRerun(turnId: string): boolean;
+  /** What each run of a live message has said so far, with what it went on from. */
+  saidOf(liveId: string): string[];
+  /** True when a turn of it was run again, which may discard the last step of the run before. */
+  isRerun(liveId: string): boolean;
+  /** Every content that a message ever had in storage. */
+  versionsOf(id: string): readonly Version[];
 }
 
 /** What all pages of a run have seen: nothing of it may ever be taken back. */
 export class Seen {
-  /** Settled messages without their facts, as JSON. */
-  readonly settled = new Map<string, string>();
-  readonly facts = new Map<string, string>();
+  /** Messages that were shown as settled. */
+  readonly settled = new Set<string>();
   /** The last live view of each message, by page: the longest that it showed. */
   readonly live = new Map<string, ChatMessage[]>();
 }
@@ -26,6 +32,8 @@ export class PageWatch {
   readonly #findings: Findings;
   readonly #known = new WeakSet<ChatMessage>();
   #live: ChatMessage | null = null;
+  /** Which version of a message was shown last. */
+  readonly #versions = new Map<string, number>();
   snapshots = 0;
 
   constructor(name: string, seen: Seen, model: Model, findings: Findings) {
@@ -37,7 +45,10 @@ export class PageWatch {
 
   look({ messages, queue }: ChatSnapshot): void {
     this.snapshots++;
-    const ids = [...messages.map(({ id }) => id), ...queue.map(({ messageId }) => messageId)];
+    const ids = [
+      ...messages.map(({ id }) => id),
+      ...queue.flatMap(({ messageId, kind }) => (kind === "send" || kind === "edit" ? [messageId] : [])),
+    ];
     if (new Set(ids).size !== ids.length) this.#say("shown twice", `shows ${ids.join(", ")}`);
     for (const [index, message] of messages.entries()) {
       if (this.#known.has(message)) continue;
@@ -48,17 +59,23 @@ export class PageWatch {
     }
   }
 
-  #lookAtSettled({ facts, ...message }: ChatMessage, before: ChatMessage | undefined): void {
+  /** It is as it was stored at some time, and never as it was before the time that was shown. */
+  #lookAtSettled(message: ChatMessage, before: ChatMessage | undefined): void {
     if (before && message.parent !== before.id) this.#say("tree", `shows ${message.id} of ${message.parent} under ${before.id}`);
-    const content = JSON.stringify(message);
-    const former = this.#seen.settled.get(message.id);
-    if (former === undefined) this.#seen.settled.set(message.id, content);
-    else if (!equal(former, content)) this.#say("settled", `shows ${content}, shown before was ${former}`);
-    if (this.#live?.id === message.id) this.#lookAtGrowth(this.#live, message);
-    if (!facts) return;
-    const told = this.#seen.facts.get(message.id);
-    if (told === undefined) this.#seen.facts.set(message.id, JSON.stringify(facts));
-    else if (!equal(told, JSON.stringify(facts))) this.#say("settled", `shows facts ${JSON.stringify(facts)}, shown before were ${told}`);
+    const { id, parts, metadata, facts = null, lastTurn = null } = message;
+    const body = { parts, ...(metadata !== undefined ? { metadata } : {}) };
+    const versions = this.#model.versionsOf(id);
+    const shown = versions.findLastIndex(
+      (version) =>
+        (version.body === null || isDeepStrictEqual(version.body, body)) &&
+        isDeepStrictEqual(version.facts, facts) &&
+        isDeepStrictEqual(version.lastTurn, lastTurn),
+    );
+    if (shown < 0) this.#say("settled", `shows ${JSON.stringify(message)}, stored are ${JSON.stringify(versions)}`);
+    if (shown < (this.#versions.get(id) ?? 0)) this.#say("settled", `shows ${id} as it was before: ${JSON.stringify(message)}`);
+    this.#versions.set(id, Math.max(shown, 0));
+    this.#seen.settled.add(id);
+    if (this.#live?.id === id) this.#lookAtGrowth(this.#live, message);
   }
 
   #lookAtLive(message: ChatMessage): void {
@@ -90,7 +107,11 @@ export class PageWatch {
 /** What `now` lacks of what `before` showed of one message; null when it has all. */
 export function lostOf(before: Pick<ChatMessage, "parts">, now: Pick<ChatMessage, "parts">): string | null {
   for (const [index, part] of before.parts.entries()) {
+    // A notice ends a reply; one that goes on has none.
+    if (part.type === "data-notice" && index === before.parts.length - 1) continue;
     const other = now.parts[index];
+    // A step that shows nothing yet is no content.
+    if (!before.parts.slice(index).some(isContent)) return null;
     if (other?.type !== part.type)
       return `part ${index} was ${JSON.stringify(part).slice(0, 200)}, is ${JSON.stringify(other)?.slice(0, 200)}`;
     if ("text" in part && !(other as { text: string }).text.startsWith(part.text))
@@ -98,38 +119,31 @@ export function lostOf(before: Pick<ChatMessage, "parts">, now: Pick<ChatMessage
     if ("toolCallId" in part) {
       const call = other as typeof part;
       if (call.toolCallId !== part.toolCallId) return `part ${index} is another call`;
-      if (part.state.startsWith("output-") && JSON.stringify(part.output) !== JSON.stringify(call.output))
-        return `the output of ${part.toolCallId} changed`;
+      if (rankOf(call) < rankOf(part)) return `${part.toolCallId} went from ${part.state} to ${call.state}`;
+      const isFinal = part.state.startsWith("output-") && !("preliminary" in part && part.preliminary === true);
+      if (isFinal && !isDeepStrictEqual(part, call)) return `the outcome of ${part.toolCallId} changed`;
+      const answer = part.approval as { approved?: boolean } | undefined;
+      if (answer?.approved !== undefined && !isDeepStrictEqual(answer, call.approval)) return `the answer to ${part.toolCallId} changed`;
     }
   }
   return null;
 }
 
+/** True for a part that shows something. */
+export function isContent(part: ChatMessage["parts"][number]): boolean {
+  return part.type !== "step-start" && !("text" in part && part.text === "");
+}
+
 /** What another run of the turn leaves: all but a last step without a call, which it may discard. */
 export function lasting({ parts }: Pick<ChatMessage, "parts">): Pick<ChatMessage, "parts"> {
   const step = parts.findLastIndex(({ type }) => type === "step-start");
-  const hasCall = parts.slice(step + 1).some((part) => "toolCallId" in part);
+  const hasCall = parts.slice(step + 1).some(isCall);
   return { parts: hasCall || step < 0 ? parts : parts.slice(0, step) };
 }
 
 /** The text parts of a message as one text. */
 export function textOf({ parts }: Pick<ChatMessage, "parts">): string {
   return parts.map((part) => (part.type === "text" ? part.text : "")).join("");
-}
-
-/** Equal as JSON values, whatever the order of keys. */
-export function equal(a: string, b: string): boolean {
-  return a === b || JSON.stringify(sorted(JSON.parse(a))) === JSON.stringify(sorted(JSON.parse(b)));
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(([key, inner]) => [key, sorted(inner)]),
-  );
 }
 
 function tail(text: string): string {

@@ -1,11 +1,14 @@
 // One page of a browser: a real client, the person at it, and a note of everything that it promised.
 import { createChatClient } from "../../src/client/chat-client.ts";
-import type { ChatClient, ChatMessage, ChatSnapshot } from "../../src/client/types.ts";
+import { runClientTools } from "../../src/client/client-tools.ts";
+import type { ChatClient, ChatMessage, ChatSnapshot, ClientToolContext, ClientTools, Sending } from "../../src/client/types.ts";
 import { isChatError } from "../../src/errors.ts";
 import type { SeededRandom } from "../../src/testing/world/seeded-random.ts";
 import type { VirtualBrowser } from "../../src/testing/world/virtual-network.ts";
+import { Person } from "./person.ts";
 import { PageWatch, type Model, type Seen } from "./page-watch.ts";
 import { THREAD_ID, URL, type SimulatedThread } from "./simulated-thread.ts";
+import { CLIENT_TOOLS } from "./world-tools.ts";
 
 /** One message that a page sent. */
 export interface Sent {
@@ -19,12 +22,16 @@ export interface Sent {
   isRetried: boolean;
 }
 
+/** What a client of ours is never refused with: it writes what the protocol says. */
+const NEVER = new Set(["bad_frame", "unknown_frame", "stale_epoch", "id_reused", "too_large"]);
+
 export class Page {
   readonly name: string;
   readonly user: string;
   readonly browser: VirtualBrowser;
   readonly client: ChatClient;
   readonly watch: PageWatch;
+  readonly person: Person;
   readonly sent: Sent[] = [];
   /** Promises that are not kept or broken yet, by what they were given for. */
   readonly waiting = new Set<string>();
@@ -45,9 +52,11 @@ export class Page {
     this.#thread = thread;
     this.mayCreate = !thread.commits.exists;
     this.#random = thread.random.fork(`page/${name}`);
+    const { commits } = thread;
     const model: Model = {
-      saidOf: (turnId) => (thread.calls.get(turnId) ?? []).map(({ said }) => said),
-      isRerun: (turnId) => thread.commits.rerun.has(turnId),
+      saidOf: (liveId) => thread.app.runsOf(liveId).map(({ said }) => said),
+      isRerun: (liveId) => thread.app.runsOf(liveId).some(({ turnId }) => commits.rerun.has(turnId)),
+      versionsOf: (id) => commits.history.versions.get(id) ?? [],
     };
     this.watch = new PageWatch(name, seen, model, thread.findings);
     const { clock, schedule } = thread;
@@ -62,10 +71,47 @@ export class Page {
         now: clock.now,
         random: () => this.#random.next(),
         newId: () => thread.newId(),
-        setTimer: (run, delayMs) => clock.setTimer(delayMs, run),
+        setTimer: (run, delayMs) => this.#setTimer(run, delayMs),
       },
     });
-    this.client.subscribe((snapshot) => this.watch.look(snapshot));
+    this.person = new Person(this, thread);
+    if (schedule.clientTools === "by itself") runClientTools(this.client, this.#clientTools());
+    this.client.subscribe((snapshot) => {
+      this.watch.look(snapshot);
+      this.person.look(snapshot);
+    });
+  }
+
+  /** Timers of its client that are set. */
+  timers = 0;
+
+  #setTimer(run: () => void, delayMs: number): () => void {
+    let isSet = true;
+    this.timers++;
+    const end = (): boolean => {
+      if (!isSet) return false;
+      isSet = false;
+      this.timers--;
+      return true;
+    };
+    const cancel = this.#thread.clock.setTimer(delayMs, () => end() && run());
+    return () => end() && cancel();
+  }
+
+  #clientTools(): ClientTools {
+    const { clock, random } = this.#thread;
+    const tool = async (_input: unknown, { callId, signal }: ClientToolContext): Promise<unknown> => {
+      const chance = random.fork(`tool/${this.name}/${callId}/${clock.now()}`);
+      // A tool that never comes to its end, in a page that may be closed before.
+      if (!this.#thread.isCalm && chance.chance(0.1)) return new Promise(() => {});
+      await new Promise<void>((resolve) => {
+        const cancel = clock.setTimer(chance.between(0, chance.chance(0.2) ? 20_000 : 1_000), resolve);
+        signal.addEventListener("abort", () => (cancel(), resolve()));
+      });
+      if (chance.chance(0.15)) throw new Error("Nothing to pick.");
+      return { picked: chance.between(0, 9) };
+    };
+    return Object.fromEntries(CLIENT_TOOLS.map((name) => [name, tool]));
   }
 
   get snapshot(): ChatSnapshot {
@@ -90,7 +136,13 @@ export class Page {
     this.#follow(sent, this.client.retry(failed.id));
   }
 
-  #follow(sent: Sent, sending: ReturnType<ChatClient["send"]>): void {
+  /** Asks for a turn that is no message of its own. */
+  asks(what: string, sending: Sending): void {
+    this.ask(what, sending);
+    this.ask(`reply to ${what}`, sending.settled);
+  }
+
+  #follow(sent: Sent, sending: Sending): void {
     this.ask(
       `send "${sent.text}"`,
       sending,
@@ -122,7 +174,7 @@ export class Page {
       },
       (error: unknown) => {
         this.waiting.delete(key);
-        if (isChatError(error)) onBroken(error.code);
+        if (isChatError(error) && !NEVER.has(error.code)) onBroken(error.code);
         else this.#thread.findings.say("promise", `${this.name}: ${what} was broken with ${String(error)}`);
       },
     );

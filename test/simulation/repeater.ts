@@ -4,6 +4,7 @@ import { checkFrame } from "../../src/protocol/client-frames.ts";
 import type { AckFrame, Command, ErrorFrame, ServerFrame } from "../../src/protocol/frames.ts";
 import { PROTOCOL, TICKET_PROTOCOL_PREFIX } from "../../src/protocol/limits.ts";
 import type { VirtualBrowser } from "../../src/testing/world/virtual-network.ts";
+import { isCommand } from "./frame-watch.ts";
 import { THREAD_ID, URL, type SimulatedThread } from "./simulated-thread.ts";
 
 /** A command as it came, and whose it was. */
@@ -29,6 +30,8 @@ export class Repeater {
   readonly noted = new Map<string, Noted>();
   readonly sockets: WebSocket[] = [];
   #era = 0;
+  /** Commands that a forged one bears the id of. */
+  readonly #forged = new Set<string>();
   /** Commands whose repeat was acked. */
   readonly acked = new Set<string>();
 
@@ -45,7 +48,7 @@ export class Repeater {
   /** Notes a frame of a page if it is a command. */
   note(text: string, user: string, browser: VirtualBrowser): void {
     const parsed = checkFrame(JSON.parse(text));
-    if ("frame" in parsed && parsed.frame.type !== "page" && parsed.frame.type !== "sync") {
+    if ("frame" in parsed && isCommand(parsed.frame)) {
       // Only the first counts: a forged one bears an id that is known.
       if (!this.noted.has(parsed.frame.id)) this.noted.set(parsed.frame.id, { text, command: parsed.frame, user, browser });
     }
@@ -73,12 +76,22 @@ export class Repeater {
     });
   }
 
+  /** Sends a command of somebody over HTTP. */
+  command(command: object, user: string, browser: VirtualBrowser): void {
+    const text = JSON.stringify(command);
+    this.note(text, user, browser);
+    void this.#post(user, browser, text, "commands");
+  }
+
   /** Another text under the id of a command that was accepted: must be refused. */
   forge({ command, user, browser }: Noted): void {
     const forged = {
       ...command,
-      ...(command.type === "send" ? { parts: [{ type: "text", text: "forged" }] } : { turnId: "another-turn" }),
+      ...("parts" in command ? { parts: [{ type: "text", text: "forged" }] } : {}),
+      ...("turnId" in command ? { turnId: "another-turn" } : "messageId" in command ? { messageId: "another-message" } : {}),
+      ...("value" in command ? { field: "title", value: "forged" } : {}),
     };
+    this.#forged.add(command.id);
     this.#open({ user, browser }, "", (socket) => socket.send(JSON.stringify(forged)), true);
   }
 
@@ -120,7 +133,8 @@ export class Repeater {
 
   #lookAt(frame: ServerFrame, isForged: boolean): void {
     if (frame.type === "ack") {
-      if (isForged) this.#thread.findings.say("forged", `a forged command got ${JSON.stringify(frame)}`);
+      // The person at a page may use this socket as well.
+      if (isForged && this.#forged.has(frame.ref)) this.#thread.findings.say("forged", `a forged command got ${JSON.stringify(frame)}`);
       this.#lookAtAck(frame);
     }
     if (frame.type === "error") this.#lookAtError(frame, isForged);

@@ -7,6 +7,7 @@ import { Actors } from "./actors.ts";
 import { checkSame, checkThread } from "./final-checks.ts";
 import type { Finding, Findings } from "./findings.ts";
 import { Page } from "./page.ts";
+import { reachedBy, type Reached } from "./reached.ts";
 import type { Schedule } from "./schedule.ts";
 import { SimulatedThread } from "./simulated-thread.ts";
 
@@ -17,11 +18,14 @@ export interface RunResult {
   frames: number;
   snapshots: number;
   turns: number;
+  reached: Reached;
 }
 
 /** After a repair of the network a page is live by itself within this time: the longest backoff and one step of opening. */
 const SELF_HEAL_MS = 60_000;
 const PATIENCE_MS = 1_200_000;
+/** Longer than every timer of an object. */
+const LONG_MS = 1_200_000;
 
 /** Runs a schedule. Never throws for what it finds. */
 export async function runSchedule(schedule: Schedule, isTraced = false): Promise<RunResult> {
@@ -57,6 +61,7 @@ export async function runSchedule(schedule: Schedule, isTraced = false): Promise
     frames: thread.frames.frames,
     snapshots: actors.allPages.reduce((sum, { watch }) => sum + watch.snapshots, 0),
     turns: thread.commits.accepted.size,
+    reached: reachedBy(thread),
   };
 }
 
@@ -89,27 +94,63 @@ async function bringToRest(thread: SimulatedThread, actors: Actors): Promise<voi
       findings.say("live", `${name} is ${JSON.stringify(snapshot.connection)} long after the network healed`);
   }
   if (!commits.exists) return checkBlank(thread, actors);
-  // Turns that never end by themselves are stopped, by a command as ever.
   const isIdle = (): boolean =>
     commits.turns.length === 0 &&
     object.alarm.at === null &&
     object.isIdle &&
     areLive() &&
-    openPages(actors).every(({ waiting }) => waiting.size === 0);
+    openPages(actors).every(({ waiting }) => [...waiting].every((what) => thread.isLeftWaiting && what.startsWith("reply to ")));
   for (let waitedMs = 0; !isIdle() && !isOver() && waitedMs < PATIENCE_MS; waitedMs += 10_000) {
-    if (waitedMs > 0 && commits.turns.length > 0)
-      openPages(actors)[0]
-        ?.client.stop()
-        .catch(() => {});
-    await clock.advance(10_000, () => isOver() || isIdle());
+    const { live } = commits;
+    if (live?.state === "waiting") await waitForPeople(thread, actors);
+    // Turns that never end by themselves are stopped, by a command as ever.
+    else if (waitedMs > 0 && live) stop(actors, live.id);
+    await clock.advance(10_000, () => isOver() || isIdle() || commits.live?.state === "waiting");
   }
   if (!isOver()) await checkAtRest(thread, actors);
+}
+
+function stop(actors: Actors, turnId: string): void {
+  openPages(actors)[0]
+    ?.client.stop(turnId)
+    .catch(() => {});
+}
+
+/** A turn that waits costs nothing, out of memory, for however long. Then it is answered, and goes on. */
+async function waitForPeople(thread: SimulatedThread, actors: Actors): Promise<void> {
+  const { clock, findings, object, commits } = thread;
+  const isOver = (): boolean => findings.list.length > 0;
+  const turn = commits.live!;
+  const isWaiting = (): boolean => commits.live?.id === turn.id && commits.live.state === "waiting";
+  if (thread.isLeftWaiting) {
+    // What a frame or a hook has still under way is over by then.
+    await clock.advance(60_000, () => isOver() || !isWaiting());
+    if (isOver() || !isWaiting()) return;
+    const runs = thread.app.calls.get(turn.id)?.length;
+    if (commits.session!.end_marks === null && object.isAwake && !object.evict())
+      findings.say("waiting", `${turn.id} waits, and the object cannot be evicted`);
+    const { deliveries } = object;
+    // A hook of an earlier turn may be due.
+    const hasMarks = commits.session!.end_marks !== null;
+    await clock.advance(LONG_MS, () => isOver() || !isWaiting());
+    if (isOver() || !isWaiting()) return;
+    if (commits.live!.due_at !== null) findings.say("waiting", `${turn.id} should have expired at ${commits.live!.due_at}`);
+    if (turn.due_at === null && object.deliveries !== deliveries && !hasMarks)
+      findings.say("waiting", `${turn.id} waits, and the object was woken ${object.deliveries - deliveries} times`);
+    if (thread.app.calls.get(turn.id)?.length !== runs) findings.say("waiting", `${turn.id} waits, and runs`);
+    thread.isLeftWaiting = false;
+  }
+  for (const page of openPages(actors)) page.person.look(page.snapshot);
+  if (await clock.advance(30_000, () => isOver() || !isWaiting())) return;
+  // What nobody can answer any more: a client tool of a page without it.
+  stop(actors, turn.id);
 }
 
 /** The network, the storage and the model work from here on, and everybody finds out what is broken. */
 function heal(thread: SimulatedThread, actors: Actors): void {
   const { faults, object, network } = thread;
   thread.isCalm = true;
+  thread.isLeftWaiting = thread.random.fork("rest").chance(0.3);
   faults.heal();
   object.alarm.heal();
   for (const page of actors.allPages) page.browser.isOnline = true;
@@ -139,13 +180,12 @@ function checkBlank({ object, findings }: SimulatedThread, actors: Actors): void
 }
 
 async function checkAtRest(thread: SimulatedThread, actors: Actors): Promise<void> {
-  const { clock, findings, object, commits } = thread;
+  const { clock, findings, commits } = thread;
   const isOver = (): boolean => findings.list.length > 0;
-  const views = new Map<Page, ChatSnapshot>();
-  for (const page of openPages(actors)) views.set(page, await loadAll(thread, page));
+  for (const page of openPages(actors)) await loadAll(thread, page);
   const accepted = commits.accepted.size;
   const { repeater } = actors;
-  const again = repeater.accepted.slice(-30);
+  const again = repeater.accepted.slice(-12);
   for (const user of new Set(again.map((noted) => noted.user))) repeater.send(again.filter((noted) => noted.user === user));
   await clock.advance(10_000, isOver);
   for (const { command } of again) if (!repeater.acked.has(command.id)) findings.say("repeat", `${command.id} was repeated and not acked`);
@@ -153,8 +193,7 @@ async function checkAtRest(thread: SimulatedThread, actors: Actors): Promise<voi
   // Also the last of what was cut has been noticed by then.
   await clock.advance(130_000, isOver);
   if (commits.accepted.size !== accepted) findings.say("repeat", "a repeat began a turn");
-  if (clock.pending > 0) findings.say("quiet", `${clock.pending} events are to come, and nothing is under way`);
-  if (!object.evict() && object.isAwake) findings.say("quiet", "an idle object cannot be evicted");
+  await checkQuiet(thread, actors);
   const fresh = new Page(
     thread,
     actors.seen,
@@ -165,10 +204,25 @@ async function checkAtRest(thread: SimulatedThread, actors: Actors): Promise<voi
   fresh.client.reconnect();
   await clock.advance(10_000, () => isOver() || fresh.snapshot.connection.kind === "live");
   const whole = await loadAll(thread, fresh);
-  for (const [page] of views) checkSame(thread, page.name, page.snapshot, whole);
+  for (const page of openPages(actors)) checkSame(thread, page.name, await loadAll(thread, page), whole);
   fresh.close();
   await clock.advance(1_000, isOver);
   checkThread(thread, actors, whole);
+}
+
+/** Nothing is under way but what a live client does to know that it is: the object neither wakes nor hears of it. */
+async function checkQuiet({ clock, findings, object, network }: SimulatedThread, actors: Actors): Promise<void> {
+  const isOver = (): boolean => findings.list.length > 0;
+  if (!object.evict() && object.isAwake) findings.say("quiet", "an idle object cannot be evicted");
+  const { deliveries } = object;
+  await clock.advance(40_000, isOver);
+  if (object.deliveries !== deliveries || object.isAwake)
+    findings.say("quiet", `an idle object was woken ${object.deliveries - deliveries} times`);
+  // A question or its answer may be on its way.
+  await clock.advance(1_000, () => isOver() || network.underWay === 0);
+  const timers = actors.allPages.reduce((sum, page) => sum + page.timers, 0);
+  if (clock.pending > timers + network.underWay) findings.say("quiet", `${clock.pending} events are to come, ${timers} of them of clients`);
+  for (const { name, timers: own } of actors.allPages) if (own > 1) findings.say("quiet", `${name} has set ${own} timers`);
 }
 
 async function loadAll({ clock, findings }: SimulatedThread, page: Page): Promise<ChatSnapshot> {

@@ -27,9 +27,23 @@ export type Action =
   | { do: "lose frames"; page: number; count: number }
   /** Another message under an id that is taken. */
   | { do: "forge"; page: number }
+  /** What a queued message says is changed. */
+  | { do: "edit queued"; page: number }
+  /** Another message in the place of one that was sent. */
+  | { do: "edit"; page: number; what: "last" | "any" }
+  | { do: "regenerate"; page: number; what: "last" | "any" }
+  | { do: "continue"; page: number; what: "last" | "any" }
+  /** The state or the title, by the page's client or by a frame that names the rev that it knows, or an older one. */
+  | { do: "set"; page: number; field: "state" | "title"; how: "client" | "known rev" | "old rev" | "no rev" }
+  /** An answer to a call that the thread ever asked for; mostly it has one. */
+  | { do: "answer"; page: number; over: "socket" | "http" }
+  /** A claim of such a call. */
+  | { do: "claim"; page: number }
+  /** The server itself, by its binding or in its class. */
+  | { do: "server"; what: "append" | "send" | "stop" | "set" | "setState" }
   | { do: "crash" }
-  /** The object dies at the commit that is so many commits ahead, or at a statement. */
-  | { do: "crash at"; when: "before commit" | "after commit" | "statement"; ahead: number }
+  /** The object dies at the commit that is so many commits ahead, or at a statement, or in a tool. */
+  | { do: "crash at"; when: "before commit" | "after commit" | "statement" | "tool"; ahead: number }
   /** The storage refuses a statement or a commit that is so many ahead, and those after it, so many in all. */
   | { do: "fail at"; when: "commit" | "statement"; ahead: number; times: number }
   | { do: "evict" }
@@ -50,6 +64,15 @@ export interface Schedule {
   recovery: "keep" | "continue";
   /** How `onTurnEnd` behaves; null: the app has none. */
   hook: "calm" | "slow" | "throws" | null;
+  busy: "queue" | "reject";
+  /** Share of runs with a model that calls tools. */
+  tools: number;
+  toolTimeoutMs: number;
+  approvalExpiresMs: number | null;
+  /** Share of requests that a person does not answer. */
+  silence: number;
+  /** Who runs client tools: the client, or the person at the page. */
+  clientTools: "by itself" | "by hand";
   steps: Step[];
 }
 
@@ -73,6 +96,14 @@ const WEIGHTS = {
   "fail at": 5,
   evict: 6,
   alarm: 3,
+  "edit queued": 4,
+  edit: 5,
+  regenerate: 5,
+  continue: 6,
+  set: 7,
+  answer: 4,
+  claim: 2,
+  server: 7,
 } satisfies Record<Action["do"], number>;
 
 /** The schedule of a seed. */
@@ -88,6 +119,12 @@ export function makeSchedule(seed: number): Schedule {
     loss: random.chance(0.7) ? 0 : random.pick([0.05, 0.2]),
     recovery: random.pick(["keep", "continue"]),
     hook: random.chance(0.5) ? null : random.pick(["calm", "slow", "throws"]),
+    busy: random.chance(0.85) ? "queue" : "reject",
+    tools: random.pick([0.1, 0.4, 0.8]),
+    toolTimeoutMs: random.chance(0.7) ? 300_000 : random.between(500, 20_000),
+    approvalExpiresMs: random.chance(0.6) ? null : random.between(500, 40_000),
+    silence: random.pick([0.1, 0.3, 0.7]),
+    clientTools: random.pick(["by itself", "by hand"]),
     steps: [],
   };
   // Some runs are one long conversation, most are short: what breaks mostly breaks early.
@@ -138,7 +175,7 @@ function makeAction(random: SeededRandom, pages: number): Action {
     case "crash at":
       return {
         do: kind,
-        when: random.pick(["before commit", "after commit", "statement"]),
+        when: random.pick(["before commit", "after commit", "statement", "tool"]),
         ahead: random.between(0, random.chance(0.7) ? 3 : 25),
       };
     case "fail at":
@@ -154,6 +191,16 @@ function makeAction(random: SeededRandom, pages: number): Action {
         lateMs: random.chance(0.7) ? random.between(0, 40_000) : 0,
         againMs: random.chance(0.5) ? random.between(0, 10_000) : null,
       };
+    case "edit":
+    case "regenerate":
+    case "continue":
+      return { do: kind, page, what: random.chance(0.7) ? "last" : "any" };
+    case "set":
+      return { do: kind, page, field: random.pick(["state", "title"]), how: random.pick(["client", "known rev", "old rev", "no rev"]) };
+    case "answer":
+      return { do: kind, page, over: random.pick(["socket", "http"]) };
+    case "server":
+      return { do: kind, what: random.weighted({ append: 40, send: 15, stop: 10, set: 15, setState: 20 }) };
     case "crash":
     case "evict":
       return { do: kind };

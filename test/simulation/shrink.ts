@@ -16,6 +16,9 @@ export async function shrink(schedule: Schedule): Promise<Schedule> {
   let best = schedule;
   const simpler: Partial<Schedule>[] = [
     { loss: 0 },
+    { busy: "queue" },
+    { approvalExpiresMs: null },
+    { toolTimeoutMs: 300_000 },
     { hook: null },
     { history: null },
     { people: "one" },

@@ -1,15 +1,90 @@
 // Random scripts of turns: what a model and its tools may do, from one word to a stream that never ends.
 import type { Chunk } from "../../src/protocol/messages.ts";
 import type { SeededRandom } from "../../src/testing/world/seeded-random.ts";
-import type { TurnScript, TurnStep } from "../../src/testing/world/turn-script.ts";
+import type { ModelPart } from "../../src/testing/world/scripted-stream.ts";
+import { ScriptedFailure, type TurnScript, type TurnStep } from "../../src/testing/world/turn-script.ts";
+import { CLIENT_TOOLS, SERVER_TOOLS, type ToolInput } from "./world-tools.ts";
 
-/** `calm`: short and complete, for the end of a run. */
-export function makeTurn(random: SeededRandom, attempt: number, isCalm: boolean): TurnScript {
+/** What a run is, as far as its script depends on it. */
+export interface RunSetting {
+  /** Number of the run in its turn. */
+  run: number;
+  /** Of the turn: names its calls. */
+  turnId: string;
+  /** Short and complete, for the end of a simulation. */
+  isCalm: boolean;
+  /** Chance of a run with a model and tools; one that goes on after answers has always a model. */
+  tools: number;
+  hasAnswers: boolean;
+}
+
+/** A run with a model that calls tools. */
+export interface ModelScript {
+  form: "model";
+  steps: ModelPart[][];
+  isEager: boolean;
+  isDeaf: boolean;
+}
+
+export function makeTurn(random: SeededRandom, setting: RunSetting): TurnScript | ModelScript {
+  const { isCalm, hasAnswers, run, tools } = setting;
+  // Now and then a run forgets what it was called again for, or fails at once.
+  if (hasAnswers ? isCalm || random.chance(0.95) : !isCalm && random.chance(tools)) return makeModel(random, setting);
   if (isCalm) return { form: "text", steps: [{ chunk: { type: "text-delta", id: "t", delta: "calm" } }] };
   const form = random.weighted({ iterable: 55, stream: 25, text: 10, nothing: 4, throws: 6 });
   if (form === "nothing" || form === "throws") return { form, steps: random.chance(0.6) ? [wait(random)] : [] };
   if (form === "text") return { form, steps: [wait(random), delta(random, "t")] };
-  return { form, steps: streamSteps(random, attempt), isDeaf: random.chance(0.1) };
+  return { form, steps: streamSteps(random, run), isDeaf: random.chance(0.1) };
+}
+
+function makeModel(random: SeededRandom, { run, turnId, isCalm }: RunSetting): ModelScript {
+  if (isCalm) return { form: "model", steps: [[{ text: "calm" }]], isEager: false, isDeaf: false };
+  const count = random.between(1, run > 3 ? 1 : 3);
+  // Some providers count the calls of each step from 0.
+  const isCounted = random.chance(0.3);
+  const steps = Array.from({ length: count }, (_, step) => {
+    const calls = step === count - 1 && random.chance(run > 1 ? 0.75 : 0.4) ? 0 : random.weighted({ 1: 70, 2: 20, 3: 10 });
+    const parts: ModelPart[] = [];
+    if (random.chance(0.2)) parts.push({ reasoning: words(random) });
+    if (random.chance(0.7)) parts.push(...said(random));
+    for (let call = 0; call < Number(calls); call++) {
+      const id = isCounted ? `call_${call}` : `call_${run}_${step}_${call}`;
+      parts.push(makeCall(random, id, `${turnId}/${run}/${step}/${call}`));
+      if (random.chance(0.2)) parts.push(modelWait(random));
+    }
+    if (random.chance(0.2) || parts.length === 0) parts.push(...said(random));
+    return parts;
+  });
+  const end = random.weighted({ whole: 88, breaks: 6, never: 6 });
+  if (end === "breaks") steps.at(-1)!.push({ breaks: new ScriptedFailure("The model breaks off.") });
+  if (end === "never") steps.at(-1)!.push({ waitMs: Infinity });
+  return { form: "model", steps, isEager: random.chance(0.4), isDeaf: random.chance(0.1) };
+}
+
+function makeCall(random: SeededRandom, id: string, uid: string): ModelPart {
+  const isClients = random.chance(0.25);
+  const input: ToolInput = {
+    uid,
+    act: random.weighted({ succeeds: 70, fails: 12, never: 8, "says more": 10 }),
+    waitMs: random.chance(0.3) ? 0 : random.between(0, random.chance(0.25) ? 40_000 : 2_500),
+    effect: random.pick(["at start", "at end"]),
+    isDeaf: random.chance(0.2),
+    approval: isClients ? "none" : random.weighted({ none: 50, user: 36, approved: 8, denied: 6 }),
+  };
+  return { call: random.pick(isClients ? CLIENT_TOOLS : [...SERVER_TOOLS, "fetch"]), id, input };
+}
+
+function said(random: SeededRandom): ModelPart[] {
+  const parts: ModelPart[] = [];
+  for (let count = random.between(1, 5); count > 0; count--) {
+    if (random.chance(0.6)) parts.push(modelWait(random));
+    parts.push({ text: words(random) });
+  }
+  return parts;
+}
+
+function modelWait(random: SeededRandom): ModelPart {
+  return { waitMs: random.between(0, random.chance(0.1) ? 8_000 : 300) };
 }
 
 function streamSteps(random: SeededRandom, attempt: number): TurnStep[] {
