@@ -94,8 +94,10 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
         break;
       case "snapshot":
       case "delta":
+        // One that does not follow on what is held is not the answer to a sync.
+        if (!next) break;
         syncing = "";
-        if (next) connection.dispatch("synced");
+        connection.dispatch("synced");
         break;
       case "ack":
       case "page":

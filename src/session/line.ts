@@ -53,7 +53,9 @@ export class Line {
     const { tables, deps, busy } = this.#ports;
     const line = tables.turns.list();
     const isAppend = command.type === "append";
-    const waiting = !isAppend && line[0]?.state === "waiting" ? line[0] : null;
+    // What goes on in a reply says nothing new: it waits for the answer like everything that is in line.
+    const isNew = command.type !== "append" && command.type !== "continue";
+    const waiting = isNew && line[0]?.state === "waiting" ? line[0] : null;
     if (busy === "reject" && line.length > 0 && !waiting && !isAppend) {
       throw new ChatError("turn_active", "This thread is answering: wait for the end of the turn, or stop it.");
     }
@@ -68,7 +70,8 @@ export class Line {
       messageId,
       state: "queued",
       principal: { ...principal },
-      input: { ...input, ...given },
+      // As storage gives it back: whether a turn starts at once, from the queue or after a crash must make no difference to the app.
+      input: { ...input, ...(JSON.parse(JSON.stringify(given)) as typeof given) },
       base: 0,
       attempt: 0,
       startedAt: null,

@@ -73,6 +73,7 @@ export class SessionTable {
   read(): SessionRow {
     const row = this.#db.first<StoredRow>("SELECT * FROM cc_session");
     if (!row) throw new Error("cc_session has no row: the thread was never created.");
+    const endMarks = tryParseObject(row.end_marks);
     return {
       threadId: row.thread_id,
       tenant: row.tenant,
@@ -86,7 +87,7 @@ export class SessionTable {
       stateRev: row.state_rev,
       metaRev: row.meta_rev,
       state: row.state,
-      endMarks: (tryParseObject(row.end_marks) ?? []) as EndMark[],
+      endMarks: Array.isArray(endMarks) ? (endMarks as EndMark[]) : [],
       dueAt: row.due_at,
       createdAt: row.created_at,
       updatedAt: row.updated_at,

@@ -1,5 +1,5 @@
 // A turn that waits for a person: at no cost, for days, until it is answered, stopped, given up for a new message, or expires.
-import { abortAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
+import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newId } from "../../src/protocol/ids.ts";
 import { Scripted } from "./scripted.ts";
@@ -185,6 +185,18 @@ describe("an approval that expires", () => {
     });
   });
 
+  it("is denied in time after an alarm that was lost: the next wake sets it again", async () => {
+    vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), approvalExpiresMs: WEEK });
+    const scene = await waitingForPay();
+    const { alarm } = await traceOf(scene.threadId);
+    await runInDurableObject(stubOf(scene.threadId), (_object, { storage }) => storage.deleteAlarm());
+    await evict(scene.threadId);
+    const visitor = await TestSocket.open(scene.threadId, "user-1");
+    expect(alarm).not.toBeNull();
+    expect((await traceOf(scene.threadId)).alarm).toBe(alarm);
+    visitor.close();
+  });
+
   it("while a tool beside it is still at work is denied once the run has ended", async () => {
     vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), approvalExpiresMs: 60_000 });
     await withClock(async (move) => {
@@ -207,6 +219,31 @@ describe("an approval that expires", () => {
       await ended(scene);
       expect(openCall(scene.socket, "pay")).toMatchObject({ state: "output-denied", approval: { by: "system:expiry" } });
       expect(scene.effects.map(({ tool }) => tool)).toEqual(["slow"]);
+    });
+  });
+});
+
+describe("a turn that goes from answer to answer in runs too short for its lease alarm", () => {
+  it("ends with work_exhausted at the end of the run in which it has worked too long", async () => {
+    vi.spyOn(Scripted, "configure").mockReturnValue({ ...Scripted.configure(), limits: { toolTimeoutMs: Infinity, maxWorkMs: 50_000 } });
+    await withClock(async (move) => {
+      const gates = [new Gate(), new Gate(), new Gate()];
+      const slow = { tool: "slow", input: {} };
+      const scene = await payScene([[slow, PAY], [slow, PAY], [slow, PAY], "Never."], {
+        others: (scene) => ({ slow: scene.tool("slow", () => gates[scene.turns.length - 1]!.pass()) }),
+      });
+      await scene.send();
+      for (const [at, gate] of gates.entries()) {
+        if (at > 0) {
+          await waiting(scene, at);
+          await ask(scene.socket, approvalOf(scene, "pay", true));
+        }
+        await scene.reach(gate);
+        move(20_000);
+        await scene.pass(gate);
+      }
+      expect((await ended(scene)).facts).toMatchObject({ outcome: "failed", error: { code: "work_exhausted" } });
+      expect([scene.turns.length, (await traceOf(scene.threadId)).alarm]).toEqual([3, null]);
     });
   });
 });

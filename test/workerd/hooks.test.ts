@@ -66,6 +66,19 @@ describe("authorize may read a table of the app", () => {
   });
 });
 
+it("an authorize that reads the state and refuses the create leaves an object that can be made later", async () => {
+  const threadId = newId();
+  let mayCreate = false;
+  await runInDurableObject(stubOf(threadId), (puppet) => {
+    puppet.authorize = () => puppet["state"] === undefined && mayCreate;
+  });
+  expect((await askTicket(threadId, "user-1", { create: true, command: command() })).status).toBe(403);
+  expect(await traceOf(threadId)).toEqual(BLANK);
+  expect((await askTicket(threadId, "user-1")).status).toBe(404);
+  mayCreate = true;
+  expect((await askTicket(threadId, "user-1", { create: true, command: command() })).status).toBe(200);
+});
+
 it.each(["authorize", "authorizeCreate", "body"])(
   "a throw of %s at the create leaves the object blank, and its text inside",
   async (what) => {

@@ -446,8 +446,15 @@ describe("sync", () => {
     const world = await createWorld();
     world.server.losesRequests = true;
     const gap = { type: "delta", from: 7, to: 8, turn: null } as const;
-    world.server.socket.receive(gap, gap);
+    world.server.socket.receive(gap, { type: "delta", from: 0, to: 0, turn: null }, gap);
     expect(world.server.socket.sent).toMatchObject([{ cursor: "epoch1.0" }, { cursor: "" }]);
+  });
+
+  it("is one under way at a time, however many changes come meanwhile", async () => {
+    const world = await createWorld();
+    world.server.losesRequests = true;
+    for (let from = 7; from < 90; from++) world.server.socket.receive({ type: "delta", from, to: from + 1, turn: null });
+    expect(world.server.socket.sent).toHaveLength(1);
   });
 
   it("is left to another connection once it is refused, and may be asked again there", async () => {
