@@ -19,7 +19,7 @@ const options = readOptions();
 const threadId = options.thread ?? newThreadId();
 const client = createChatClient({ url: options.url, threadId, create: !options.thread, ...createIdentity(options.url, options.cookies) });
 const screen = new Screen(process.stdin, process.stdout, { line: enter, end, interrupt });
-const transcript = new Transcript(screen.width);
+const transcript = new Transcript(screen.width, !options.thread);
 
 /** Lines that were read and not taken: a script's, while an answer to the one before is on its way. @type {string[]} */
 const waiting = [];

@@ -21,10 +21,12 @@ export class Transcript {
   /** @type {Line[]} */
   #lines = [];
   #width;
+  #hasView;
 
-  /** @param {number} width columns of the terminal */
-  constructor(width) {
+  /** @param {number} width columns of the terminal @param {boolean} isNew for a thread that has nothing to be shown first */
+  constructor(width, isNew) {
     this.#width = Math.max(width, 20);
+    this.#hasView = isNew;
   }
 
   /**
@@ -35,6 +37,9 @@ export class Transcript {
     this.#lines = [];
     let tail = "";
     this.#takeConnection(snapshot);
+    // What was written before the history came stands below it.
+    this.#hasView ||= snapshot.principal !== null && snapshot.connection.kind === "live";
+    if (!this.#hasView) return { lines: this.#lines, tail };
     if (snapshot.hasEarlier && this.#shown.size === 0) this.#say("Earlier messages are not shown.");
     const ids = snapshot.messages.map(({ id }) => id);
     if (this.#before.some((id) => !ids.includes(id))) this.#say("What stood last is replaced.");
@@ -71,7 +76,10 @@ export class Transcript {
       if (lines.length > from || !open.startsWith(shown[from] ?? "")) this.#say("What was written last is taken back.");
     }
     for (const line of lines.slice(from)) this.#print(message.id, name, line);
-    this.#shown.set(message.id, lines);
+    // A reply goes on in its last line: that stands already.
+    const last = shown[from];
+    const isGoingOn = last !== undefined && lines.length === from && open.startsWith(last);
+    this.#shown.set(message.id, isGoingOn ? [...lines, last] : lines);
     for (const facts of [message.facts, message.lastTurn]) {
       if (!facts || facts.outcome === "completed") continue;
       this.#sayOnce(`${message.id} ${facts.endedAt}`, outcomeOf(facts));
@@ -90,7 +98,8 @@ export class Transcript {
 
   /** @param {string} text */
   #say(text) {
-    for (const line of wrap(`(${text})`, this.#width - 1)) this.#lines.push({ line, isNotice: true });
+    const [first = "", ...rest] = wrap(`(${text})`, this.#width - 1);
+    for (const line of [first, ...rest.map((next) => ` ${next}`)]) this.#lines.push({ line, isNotice: true });
     this.#last = "";
   }
 
@@ -112,7 +121,7 @@ function linesOf(message, width) {
   const isOpen = message.role === "assistant" && message.createdAt === undefined;
   for (const [index, part] of message.parts.entries()) {
     if (part.type === "text" || part.type === "reasoning") {
-      const text = wrap(part.type === "text" ? part.text : `[thinks] ${part.text}`, width);
+      const text = wrap(part.type === "text" ? part.text.trimStart() : `[thinks] ${part.text}`, width);
       const last = isOpen && index === message.parts.length - 1 ? text.pop() : undefined;
       lines.push(...text);
       if (last !== undefined) return { lines, open: last };

@@ -1,5 +1,7 @@
 // Compiled, never run: a line that must not compile is marked so, and the compiler fails when it does.
 import { createChatClient } from "../../src/client/chat-client.ts";
+import { runClientTools } from "../../src/client/client-tools.ts";
+import { storedOutbox } from "../../src/client/outbox-storage.ts";
 import type { ChatClient, ChatMessage, ChatSnapshot, ClientTools, OutboxStorage } from "../../src/client/types.ts";
 
 interface StudyTypes {
@@ -79,30 +81,28 @@ void client.setState("plan");
 void client.setTitle(7);
 
 // Client tools and storage.
-createChatClient<StudyTypes>({
-  ...options,
-  clientTools: {
-    pickDate: async ({ from }, { callId, signal }) => ({ date: `${from}${callId}${signal.aborted}` }),
-    search: ({ query }) => [query],
-  },
-  storage: () => localStorage,
+createChatClient<StudyTypes>({ ...options, storage: storedOutbox(() => localStorage) });
+const stopTools: () => void = runClientTools(client, {
+  pickDate: async ({ from }, { callId, signal }) => ({ date: `${from}${callId}${signal.aborted}` }),
+  search: ({ query }) => [query],
 });
+stopTools();
 const nativeStorage: OutboxStorage = {
   getItem: () => Promise.resolve(null),
   setItem: () => Promise.resolve(),
   removeItem: () => Promise.resolve(),
 };
-createChatClient({ ...options, storage: () => nativeStorage, clientTools: { anyTool: (input) => input } });
+runClientTools(createChatClient({ ...options, storage: storedOutbox(() => nativeStorage) }), { anyTool: (input) => input });
 const one: ClientTools<StudyTypes> = { search: () => ["a"] };
-createChatClient<StudyTypes>({ ...options, clientTools: one });
+runClientTools(client, one);
 // @ts-expect-error no such tool
-createChatClient<StudyTypes>({ ...options, clientTools: { pickTime: () => 7 } });
+runClientTools(client, { pickTime: () => 7 });
 // @ts-expect-error an output of another type
-createChatClient<StudyTypes>({ ...options, clientTools: { pickDate: () => "tomorrow" } });
+runClientTools(client, { pickDate: () => "tomorrow" });
 // @ts-expect-error an input of another type
-createChatClient<StudyTypes>({ ...options, clientTools: { search: (input: { text: string }) => [input.text] } });
+runClientTools(client, { search: (input: { text: string }) => [input.text] });
 // @ts-expect-error a function, so that a page that has none costs nothing
-createChatClient({ ...options, storage: nativeStorage });
+createChatClient({ ...options, storage: storedOutbox(nativeStorage) });
 
 // A client without types takes any.
 const untyped: ChatClient = createChatClient(options);
