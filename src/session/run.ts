@@ -12,7 +12,7 @@ import { withAnswerTime, type IsClientTool } from "./open-calls.ts";
 import { isStepOpen } from "./recovery.ts";
 import type { ToolOptions } from "./runner.ts";
 import type { ToolLedger } from "./tool-ledger.ts";
-import { turnFailure } from "./turn-failure.ts";
+import { shorten, turnFailure } from "./turn-failure.ts";
 
 /** How a run ended by itself: the caller knows what its calls still need. */
 export type RunEnd = { type: "finish"; finishReason?: string } | Extract<TurnEvent, { type: "fail" }>;
@@ -191,13 +191,6 @@ export class Run {
     if (cause !== undefined) this.#ports.report(cause);
     this.#ports.onEnd(end);
   }
-}
-
-/** Longest text from a source that enters the facts of a turn, in UTF-16 units. */
-const MAX_FACT_LENGTH = 2_000;
-
-function shorten(text: string): string {
-  return text.length > MAX_FACT_LENGTH ? `${text.slice(0, MAX_FACT_LENGTH)}…` : text;
 }
 
 /** True for the outcome of a call. After a preliminary one its tool is still at work. */

@@ -184,7 +184,8 @@ export class Turns {
       const answered = answeredCalls(live, rows);
       return closingChunks(
         live,
-        unknown.length > 0 ? UNKNOWN_OUTCOME : NOT_DECLARED,
+        // Of a run that died nobody knows why a call has no outcome.
+        !run || unknown.length > 0 ? UNKNOWN_OUTCOME : NOT_DECLARED,
         (call) => isAwaitingApproval(call) || isAwaitingClient(call, isClientTool) || answered.includes(call),
       );
     });

@@ -4,10 +4,12 @@ import { newId } from "../../src/protocol/ids.ts";
 import { GO_ON, Scripted } from "./scripted.ts";
 import { nameOf, openCall, outcomesIn, shownCalls } from "./support/calls.ts";
 import { failingAfter } from "./support/meter.ts";
-import { dumpOf, traceOf } from "./support/objects.ts";
+import { accepted } from "./support/asking.ts";
+import { TestSocket } from "./support/client.ts";
+import { dumpOf, evict, play, traceOf } from "./support/objects.ts";
 import { PAY, payScene, waitingForPay } from "./support/pay-scene.ts";
 import { approvalOf, ended, faultsOfScenes, Gate, post, SDKS, waiting } from "./support/scene.ts";
-import { ask, end } from "./support/threads.ts";
+import { ask, end, openThread, sendOf } from "./support/threads.ts";
 
 const UNKNOWN = "Interrupted, outcome unknown.";
 
@@ -93,6 +95,22 @@ describe("a crash", () => {
     expect(scene.effects.map(({ tool }) => tool)).toEqual(["slow", "pay"]);
     expect(shownCalls(scene.socket)).toMatchObject([{ output: "paid" }, { errorText: UNKNOWN }]);
   });
+});
+
+it("a call that a crash left without a start beside a question is told as interrupted, not as one that nobody declared", async () => {
+  const { threadId, socket, epoch } = await openThread();
+  await accepted(socket, sendOf(epoch));
+  await play(threadId, (run) => {
+    run.write({ type: "tool-input-available", toolCallId: "c1", toolName: "slow", input: {} });
+    run.write({ type: "tool-input-available", toolCallId: "c2", toolName: "pay", input: {} });
+    run.write({ type: "tool-approval-request", toolCallId: "c2", approvalId: "a1" });
+  });
+  await socket.until(() => socket.of("chunks").some(({ items }) => items.some(({ type }) => type === "tool-approval-request")));
+  await evict(threadId);
+  const late = await TestSocket.open(threadId, "user-1");
+  const { turn, live } = late.of("snapshot")[0]!;
+  expect(turn).toMatchObject({ state: "waiting" });
+  expect(live!.message.parts.slice(-2)).toMatchObject([{ state: "output-error", errorText: UNKNOWN }, { state: "approval-requested" }]);
 });
 
 describe("an approved call", () => {

@@ -2,16 +2,19 @@
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newId } from "../../src/protocol/ids.ts";
+import { LIMITS } from "../../src/protocol/limits.ts";
 import { Scripted } from "./scripted.ts";
+import { accepted } from "./support/asking.ts";
 import { openCall, outcomesIn, partsOf, replicaOf, shownCalls } from "./support/calls.ts";
 import { TestSocket } from "./support/client.ts";
 import { withClock } from "./support/clock.ts";
 import { metered } from "./support/meter.ts";
-import { dumpOf, evict, query, stubOf, traceOf } from "./support/objects.ts";
+import { dumpOf, evict, play, query, stubOf, traceOf } from "./support/objects.ts";
 import { PAY, payScene, waitingForPay } from "./support/pay-scene.ts";
 import { approvalOf, ended, faultsOfScenes, Gate, post, stored, waiting, resolveOf } from "./support/scene.ts";
 import { chunkFaults, shown, Tab } from "./support/tab.ts";
-import { ask, end } from "./support/threads.ts";
+import { ask, end, openThread, sendOf } from "./support/threads.ts";
+import { Puppet } from "./worker.ts";
 
 const DAY = 24 * 60 * 60_000;
 const WEEK = 7 * DAY;
@@ -195,6 +198,34 @@ describe("an approval that expires", () => {
     expect(alarm).not.toBeNull();
     expect((await traceOf(scene.threadId)).alarm).toBe(alarm);
     visitor.close();
+  });
+
+  it("in a message with no room for its refusal ends the turn, and leaves no alarm", async () => {
+    vi.spyOn(Puppet, "configure").mockReturnValue({ approvalExpiresMs: 60_000 });
+    await withClock(async (move) => {
+      const { threadId, socket, epoch } = await openThread();
+      const send = sendOf(epoch);
+      await accepted(socket, send);
+      await play(threadId, ({ turn, end }) => {
+        turn.write({ type: "text-start", id: "t" });
+        turn.write({ type: "text-delta", id: "t", delta: "x".repeat(LIMITS.maxMessageBytes - 1_000) });
+        turn.write({ type: "text-end", id: "t" });
+        turn.write({ type: "tool-input-available", toolCallId: "c1", toolName: "pay", input: {} });
+        turn.write({ type: "tool-approval-request", toolCallId: "c1", approvalId: "a1" });
+        const fill = (): void => {
+          for (;;) turn.write({ type: "data-fill", data: 0 });
+        };
+        expect(fill).toThrow("at most");
+        end();
+      });
+      await socket.until(() => socket.of("delta").some(({ turn }) => turn?.state === "waiting"));
+      const answer = { type: "resolve", id: newId(), epoch, turnId: send.id, approvalId: "a1", approved: true };
+      expect(await ask(socket, answer)).toMatchObject({ type: "error", code: "too_large" });
+      move(60_000);
+      await runDurableObjectAlarm(stubOf(threadId));
+      expect((await socket.next("turn")).ended.facts).toMatchObject({ outcome: "failed", error: { code: "too_large" } });
+      expect((await traceOf(threadId)).alarm).toBeNull();
+    });
   });
 
   it("while a tool beside it is still at work is denied once the run has ended", async () => {

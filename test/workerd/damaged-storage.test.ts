@@ -32,6 +32,7 @@ describe("a thread opens, and its running turn has ended or runs again, after an
     "a message whose body is null": "UPDATE cc_message SET body = 'null' WHERE rev = 1",
     "facts that are no JSON": "UPDATE cc_message SET facts = 'x' WHERE facts IS NOT NULL",
     "end marks that are no JSON": "UPDATE cc_session SET end_marks = 'x'",
+    "end marks that are no list": "UPDATE cc_session SET end_marks = '{}'",
     "a user message that is missing": "DELETE FROM cc_message WHERE rev = (SELECT max(rev) FROM cc_message)",
   };
   it.each(Object.entries(DAMAGE))("%s", async (_name, sql) => {

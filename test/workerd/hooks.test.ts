@@ -66,6 +66,21 @@ describe("authorize may read a table of the app", () => {
   });
 });
 
+it("a text of errorText that is longer than facts can hold is cut, and what was shown stays", async () => {
+  const threadId = newId();
+  const socket = await TestSocket.open(threadId, "user-1", { create: true });
+  await change(threadId, { errorText: () => "e".repeat(3_000_000) });
+  await runInDurableObject(stubOf(threadId), (puppet) => {
+    puppet.answers.push((turn) => {
+      turn.write({ type: "data-note", data: "shown" });
+      throw new Error("no");
+    });
+  });
+  await socket.ask({ ...command(), epoch: socket.epoch });
+  const { facts, createdAt } = (await socket.next("turn")).ended;
+  expect([facts.error?.code, facts.error?.message.length, createdAt]).toEqual(["model_error", 2_001, expect.any(Number)]);
+});
+
 it("an authorize that reads the state and refuses the create leaves an object that can be made later", async () => {
   const threadId = newId();
   let mayCreate = false;

@@ -2,6 +2,7 @@
 // it, and the model always sees one question and one answer after the other.
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { z } from "zod";
 import { getThread } from "../../src/entries/index.ts";
 import { newId } from "../../src/protocol/ids.ts";
 import { LIMITS } from "../../src/protocol/limits.ts";
@@ -105,6 +106,25 @@ describe("edit of a queued message", () => {
     expect(await dumpOf(threadId)).toBe(before);
     await accepted(socket, editQueuedOf(epoch, ref, long.slice(1_000)));
   });
+});
+
+it("the body of a turn that starts at once is the same as from the queue, also when its schema makes what JSON has not", async () => {
+  const schema = Object.getOwnPropertyDescriptor(Puppet, "body")!;
+  Object.defineProperty(Puppet, "body", { ...schema, value: z.object({ at: z.coerce.date() }) });
+  try {
+    const { threadId, socket, epoch } = await openThread();
+    const body = { at: "2026-01-01T00:00:00.000Z" };
+    for (const text of ["at once", "queued"]) await accepted(socket, { ...sendOf(epoch, text), body });
+    for (const text of ["a1", "a2"]) {
+      await play(threadId, (run) => {
+        expect(run.turn.body).toEqual(body);
+        run.text(text);
+        run.end();
+      });
+    }
+  } finally {
+    Object.defineProperty(Puppet, "body", schema);
+  }
 });
 
 describe("ten sends from two tabs at a barrier", () => {
