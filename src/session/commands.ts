@@ -99,7 +99,7 @@ export class Commands {
     const { turns, answers, appState } = this.#ports;
     switch (command.type) {
       case "edit":
-        if ("turnId" in command) return turns.line.edit(commit, command, this.#bodyOf(command, "may be missing"));
+        if ("turnId" in command) return turns.line.edit(commit, principal, command, this.#bodyOf(command, "may be missing"));
         return this.#accept(commit, principal, command);
       case "send":
       case "regenerate":

@@ -9,7 +9,7 @@ import type { SessionHooks, TurnEndEvent } from "./hooks.ts";
 
 /** The hook may take this long before the alarm takes the object as dead and calls it again. */
 const HOOK_LEASE_MS = 60_000;
-/** A hook that throws is tried so often in all; then its mark is dropped and reported. */
+/** A hook that throws is tried so often in all, and one that does not return is waited for so many leases; then its mark is dropped and reported. */
 const MAX_TRIES = 5;
 const FIRST_RETRY_MS = 2_000;
 
@@ -24,8 +24,11 @@ export interface EndMarksPorts {
 
 export class EndMarks {
   readonly #ports: EndMarksPorts;
-  /** HIBERNATION: lost with the process; the alarm then finds the marks and calls again. */
-  #isWorking = false;
+  /**
+   * HIBERNATION: lost with the process; the alarm then finds the marks and calls again. `leases`: how often the alarm has found
+   * this call at work.
+   */
+  #work: { turnId: string; leases: number } | null = null;
   /** HIBERNATION: marks stored by this incarnation. Every other one may have been called before. */
   readonly #fresh = new Set<string>();
 
@@ -51,52 +54,56 @@ export class EndMarks {
     const [mark, ...rest] = endMarks;
     if (!mark || dueAt === null) return;
     if (dueAt > deps.now()) return committer.run(() => {}); // Only sees that the alarm matches: it may have been lost.
-    // A hook that is at work only keeps its lease. Any other call is counted before it is made, since it may end the process.
-    const tries = this.#isWorking ? mark.tries : mark.tries + 1;
-    const isOver = tries > MAX_TRIES;
-    if (isOver) report(new Error(`onTurnEnd of turn ${mark.turnId} never returned in ${MAX_TRIES} calls: given up.`));
+    // A hook that is at work only keeps its lease, so often. Any other call is counted before it is made: it may end the process.
+    const tries = this.#work ? mark.tries : mark.tries + 1;
+    const isOver = tries > MAX_TRIES || (this.#work !== null && ++this.#work.leases > MAX_TRIES);
+    if (isOver) {
+      this.#work = null;
+      report(new Error(`onTurnEnd of turn ${mark.turnId} never returned in ${MAX_TRIES} calls or minutes: given up.`));
+    }
     const left = isOver ? rest : [{ ...mark, tries }, ...rest];
     committer.run((commit) => commit.change({ endMarks: left, dueAt: left.length > 0 ? deps.now() + HOOK_LEASE_MS : null }));
     this.#start();
   }
 
   #start(): void {
-    if (this.#isWorking) return;
-    this.#isWorking = true;
-    void this.#work();
+    if (this.#work) return;
+    const work = { turnId: "", leases: 0 };
+    this.#work = work;
+    void this.#workOff(work);
   }
 
-  /** Never rejects: what goes wrong with storage here is found again by the alarm. */
-  async #work(): Promise<void> {
+  /** Never rejects: what goes wrong with storage here is found again by the alarm. Ends when it was given up. */
+  async #workOff(work: { turnId: string; leases: number }): Promise<void> {
     try {
       // The ack and the start of the next turn come before the app's code.
       await Promise.resolve();
-      for (;;) {
+      while (this.#work === work) {
         const mark = this.#ports.tables.session.read().endMarks[0];
         if (!mark) return;
-        if (!(await this.#call(mark, !this.#fresh.has(mark.turnId) || mark.tries > 1))) return;
+        if (work.turnId !== mark.turnId) Object.assign(work, { turnId: mark.turnId, leases: 0 });
+        const hasThrown = await this.#call(mark, !this.#fresh.has(mark.turnId) || mark.tries > 1);
+        if (this.#work !== work) return;
+        if (hasThrown && mark.tries < MAX_TRIES) return this.#postpone(mark);
+        this.#remove(mark);
       }
     } catch (error) {
       this.#ports.report(error);
     } finally {
-      this.#isWorking = false;
+      if (this.#work === work) this.#work = null;
     }
   }
 
-  /** Calls the hook for one mark; false when it has to wait for its retry. */
+  /** Calls the hook for one mark; true when it threw. */
   async #call(mark: EndMark, again: boolean): Promise<boolean> {
     try {
       const event = this.#eventOf(mark, again);
       if (event) await this.#ports.hooks.onTurnEnd?.(event);
+      return false;
     } catch (error) {
       this.#ports.report(error);
-      if (mark.tries < MAX_TRIES) {
-        this.#postpone(mark);
-        return false;
-      }
+      return true;
     }
-    this.#remove(mark);
-    return true;
   }
 
   #eventOf({ turnId, messageId, facts: ended, isReply = messageId === turnId }: EndMark, again: boolean): TurnEndEvent | null {

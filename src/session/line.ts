@@ -93,10 +93,10 @@ export class Line {
   }
 
   /**
-   * Replaces what a queued message says.
-   * @throws {ChatError} `not_found`, `already_started`, `bad_request` (a turn without a message), `queue_full`
+   * Replaces what a queued message says. Its turn runs as the principal who wrote it, so nobody else may.
+   * @throws {ChatError} `not_found`, `already_started`, `forbidden`, `bad_request` (a turn without a message), `queue_full`
    */
-  edit(commit: Commit, { turnId, parts }: EditQueuedCommand, body: unknown): CommandResult {
+  edit(commit: Commit, principal: Principal, { turnId, parts }: EditQueuedCommand, body: unknown): CommandResult {
     const { tables } = this.#ports;
     const line = tables.turns.list();
     const turn = line.find(({ id }) => id === turnId);
@@ -104,6 +104,7 @@ export class Line {
       throw new ChatError("already_started", "This turn has started already: its message is in the thread.");
     }
     if (!turn) throw noSuchTurn();
+    if (turn.principal.id !== principal.id) throw new ChatError("forbidden", "Only who wrote a queued message can change it.");
     if (turn.kind !== "send" && turn.kind !== "edit") throw new ChatError("bad_request", "This turn has no message of its own to edit.");
     const input = { ...turn.input, parts, ...(body !== undefined ? { body } : {}) };
     refuseLongLine(line.map((row) => (row === turn ? { ...row, input } : row)));

@@ -270,7 +270,8 @@ export class CommitWatch {
     const added = now.turns.find(({ id }) => commands.some((row) => row.id === id));
     if (!added || added.kind === "append" || !before) return;
     const old = liveOf(before.turns);
-    if (old?.state === "waiting") {
+    // What goes on in a reply says nothing new: it waits in line.
+    if (old?.state === "waiting" && added.kind !== "continue") {
       this.#expect(!now.turns.some(({ id }) => id === old.id), "supersede", () => `${added.id} came, and ${old.id} still waits`);
       this.superseded.add(old.id);
       const facts = this.history.factsOf(old.id);

@@ -177,6 +177,24 @@ describe("a hook", () => {
     expect(await within(threadId, (_hooked, { storage }) => storage.getAlarm())).toBeNull();
   });
 
+  it("that never returns is given up after some minutes, and the next turn has its own", async () => {
+    const { threadId } = await create();
+    await within(threadId, (hooked) => void (hooked.whenEnded = FOREVER));
+    await reply(threadId);
+    const socket = await connect(threadId);
+    await socket.send("Again");
+    await within(threadId, async (hooked) => (await hooked.nextPlay()).end());
+    await socket.next("turn");
+    await within(threadId, (hooked) => void (hooked.whenEnded = () => {}));
+    for (let lease = 0; lease < 5; lease++) expect(await fire(threadId)).toBeGreaterThan(1_000);
+    await fire(threadId);
+    await within(threadId, async (hooked) => {
+      while (hooked.ends.length < 2) await scheduler.wait(0);
+    });
+    expect(await fire(threadId)).toBeNull();
+    expect(await within(threadId, (hooked) => hooked.ends.length)).toBe(2);
+  });
+
   it("whose alarm was lost gets it again at the next wake", async () => {
     const { threadId } = await create();
     await within(threadId, (hooked) => void (hooked.whenEnded = FOREVER));

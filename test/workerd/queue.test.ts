@@ -40,7 +40,9 @@ describe("edit of a queued message", () => {
     await accepted(socket, second);
     await accepted(socket, third);
     const edit = editQueuedOf(epoch, second.id, "u2, better");
-    expect(await accepted(other, edit)).toEqual({ type: "ack", ref: edit.id, rev: 4, result: { turnId: second.id } });
+    // Its turn runs as who wrote it: another member may take it back, and not put words into its mouth.
+    expect(await ask(other, editQueuedOf(epoch, second.id, "u2, forged"))).toMatchObject({ code: "forbidden" });
+    expect(await accepted(socket, edit)).toEqual({ type: "ack", ref: edit.id, rev: 4, result: { turnId: second.id } });
     await caughtUp(socket, other);
     for (const seen of [socket, other]) {
       expect(seen.of("delta").at(-1)).toMatchObject({ from: 3, to: 4 });

@@ -22,7 +22,6 @@ describe("a turn", () => {
     expect(turn.ended.facts.outcome).toBe("completed");
     expect(ack.result).toEqual({ turnId: ack.ref, position: 0 });
     const fresh = await TestSocket.open(threadId, "user-1");
-    console.log(JSON.stringify(socket.frames, null, 1), JSON.stringify(fresh.frames, null, 1));
     expect(fresh.of("snapshot")[0]!.messages.map(({ role }) => role)).toEqual(["user", "assistant"]);
   });
 });
