@@ -1,5 +1,6 @@
 // The line of turns: takes them in, in the order of acceptance, and lets the first one start. What a turn brings enters
 // history when it starts, so the model always sees one question and one answer after the other.
+import { isSystem } from "../auth/rpc.ts";
 import type { Principal } from "../protocol/principal.ts";
 import { ChatError } from "../errors.ts";
 import type { CommandResult, EditQueuedCommand } from "../protocol/frames.ts";
@@ -93,7 +94,7 @@ export class Line {
   }
 
   /**
-   * Replaces what a queued message says. Its turn runs as the principal who wrote it, so nobody else may.
+   * Replaces what a queued message says. Its turn runs as the principal who wrote it, so nobody else may, but for the server.
    * @throws {ChatError} `not_found`, `already_started`, `forbidden`, `bad_request` (a turn without a message), `queue_full`
    */
   edit(commit: Commit, principal: Principal, { turnId, parts }: EditQueuedCommand, body: unknown): CommandResult {
@@ -104,7 +105,8 @@ export class Line {
       throw new ChatError("already_started", "This turn has started already: its message is in the thread.");
     }
     if (!turn) throw noSuchTurn();
-    if (turn.principal.id !== principal.id) throw new ChatError("forbidden", "Only who wrote a queued message can change it.");
+    if (turn.principal.id !== principal.id && !isSystem(principal))
+      throw new ChatError("forbidden", "Only who wrote a queued message can change it.");
     if (turn.kind !== "send" && turn.kind !== "edit") throw new ChatError("bad_request", "This turn has no message of its own to edit.");
     const input = { ...turn.input, parts, ...(body !== undefined ? { body } : {}) };
     refuseLongLine(line.map((row) => (row === turn ? { ...row, input } : row)));

@@ -87,11 +87,13 @@ describe("a viewer", () => {
 });
 
 describe("a member", () => {
-  it.each(ofPeople)("may %s, and authorize is asked about it with the role", async (_name, make) => {
+  it.each(ofPeople)("may %s, and authorize is asked about it with the role", async (name, make) => {
     const stage = await openStage();
     const member = await join(stage.threadId, "user-2", "member");
+    // A queued message is changed by who wrote it.
+    const queued = name === "edit (2)" ? (await member.send("u4")).ref : stage.queued;
     const authorize = vi.spyOn(Puppet.prototype, "authorize");
-    const command = make(stage);
+    const command = make({ ...stage, queued });
     expect(await codeOf(member, command)).not.toBe("forbidden");
     expect(authorize).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ id: "user-2" }), "member", command);
   });
