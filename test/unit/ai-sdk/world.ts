@@ -190,6 +190,9 @@ export function textsOf(messages: readonly { role: string; parts: readonly { typ
   return messages.map(({ role, parts }) => `${role[0]}: ${parts.map(text).join("")}`);
 }
 
+/** What the server adds to a request for approval. It comes back with the answer of a stock page, and is not the page's to say. */
+const LIMITED = { expiresAt: 9_000_000_000_000 };
+
 /** A step with one call that needs approval. */
 export const ASKS: Chunk[] = [
   { type: "start-step" },
@@ -197,8 +200,7 @@ export const ASKS: Chunk[] = [
   { type: "text-delta", id: "t", delta: "May I?" },
   { type: "text-end", id: "t" },
   { type: "tool-input-available", toolCallId: "call-1", toolName: "pay", input: { euros: 5 } },
-  // With a time limit, as the server adds one: it comes back with the answer of a stock page, and is not the page's to say.
-  { type: "tool-approval-request", approvalId: "approval-1", toolCallId: "call-1", ...{ expiresAt: 9_000_000_000_000 } },
+  { type: "tool-approval-request", approvalId: "approval-1", toolCallId: "call-1", ...LIMITED },
   { type: "finish-step" },
 ];
 
