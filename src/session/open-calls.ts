@@ -1,6 +1,7 @@
 // The calls of a live message that wait for a person or a client, and the chunks that answer them. Pure. The message is the
 // one truth of what was put up: nothing can be answered that is not in it, and its input is never the client's to say.
-import { isCall, stepStart } from "../protocol/fold-tools.ts";
+import { lastStepParts } from "../history/repair-parts.ts";
+import { isCall } from "../protocol/fold-tools.ts";
 import type { ToolPart } from "../protocol/close-open-parts.ts";
 import type { Chunk, LiveState, Part } from "../protocol/messages.ts";
 import type { OpenCalls } from "../turn/machine.ts";
@@ -111,7 +112,7 @@ function isTime(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value);
 }
 
-/** The calls of the last step: only these can be taken up by the next run. */
+/** The calls of the last step as the model is shown it: only these can be taken up by the next run. */
 export function lastStepCalls({ message: { parts } }: LiveState): ToolPart[] {
-  return parts.slice(stepStart(parts)).filter((part): part is Part & ToolPart => isCall(part));
+  return lastStepParts(parts).filter((part): part is Part & ToolPart => isCall(part));
 }

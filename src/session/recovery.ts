@@ -97,17 +97,19 @@ export function callsToRun(live: LiveState, { base }: TurnRow, rows: readonly To
 /**
  * The chunks that make a log ready for the next run. A last step of this run without a call is discarded; in one with a call
  * the text stays, and what is open ends. A call that was under way gets the outcome that is true of it: nobody knows.
+ * @param keptOf the calls that stay open, of the message as it is when the step is gone: what the next run is shown
  */
-export function discardChunks(live: LiveState, fence: number, isKept: (call: ToolPart) => boolean): Chunk[] {
+export function discardChunks(live: LiveState, fence: number, keptOf: (left: LiveState) => readonly ToolPart[]): Chunk[] {
   const { parts } = live.message;
   const start = stepStart(parts);
   const step = parts.slice(start);
-  if (start < fence || step.some(isCall)) return closingChunks(live, UNKNOWN_OUTCOME, isKept);
+  const isDiscarded = start >= fence && !step.some(isCall);
   // A discard forgets what is open, also in the steps before: these end first.
   const before = { text: openBefore(live.open.text, start), reasoning: openBefore(live.open.reasoning, start), input: {} };
-  const earlier = { ...live, open: before, message: { ...live.message, parts: parts.slice(0, start) } };
-  const ends = closingChunks(earlier, UNKNOWN_OUTCOME, isKept);
-  return step.length > 0 ? [...ends, { type: "reset-step" }] : ends;
+  const left = isDiscarded ? { ...live, open: before, message: { ...live.message, parts: parts.slice(0, start) } } : live;
+  const kept = keptOf(left);
+  const ends = closingChunks(left, UNKNOWN_OUTCOME, (call) => kept.includes(call));
+  return isDiscarded && step.length > 0 ? [...ends, { type: "reset-step" }] : ends;
 }
 
 /** `first`, and then what `more` makes of the message with them. */

@@ -5,6 +5,7 @@ import { closingChunks } from "../protocol/close-open-parts.ts";
 import type { CommandResult, TurnEnd } from "../protocol/frames.ts";
 import type { Chunk, LiveState } from "../protocol/messages.ts";
 import type { Tables } from "../storage/tables.ts";
+import type { ToolCallRow } from "../storage/tool-call-table.ts";
 import type { TurnProgress, TurnRow } from "../storage/turn-table.ts";
 import type { Flush, TurnLog } from "../stream/turn-log.ts";
 import { transition, type TurnEvent } from "../turn/machine.ts";
@@ -140,12 +141,15 @@ export class Turns {
     if (!run) log.mend();
     // After an answer nothing is discarded: what the person saw is what they have answered.
     const fence = effect === "rerun" ? turn.progress.fence : Infinity;
-    let toRun: ReturnType<typeof callsToRun> = { parts: [], rows: [] };
-    const chunks = andThen(log.produced, factChunks(log.produced, turn, rows), (live) => {
-      toRun = callsToRun(live, turn, rows);
-      return discardChunks(live, fence, (call) => toRun.parts.includes(call));
-    });
-    for (const row of unknownOutcomes(rows, { keep: toRun.rows })) tables.toolCalls.settle(row, row.outcome);
+    let keep: ToolCallRow[] = [];
+    const chunks = andThen(log.produced, factChunks(log.produced, turn, rows), (live) =>
+      discardChunks(live, fence, (left) => {
+        const toRun = callsToRun(left, turn, rows);
+        keep = toRun.rows;
+        return toRun.parts;
+      }),
+    );
+    for (const row of unknownOutcomes(rows, { keep })) tables.toolCalls.settle(row, row.outcome);
     const written = log.write(chunks);
     const now = deps.now();
     const { answered, claims: _claims, ...progress } = turn.progress;

@@ -1,6 +1,7 @@
 // Crashes around approvals: no question and no answer is lost, and an approved tool runs at most once.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { newId } from "../../src/protocol/ids.ts";
+import type { Chunk } from "../../src/protocol/messages.ts";
 import { GO_ON, Scripted } from "./scripted.ts";
 import { nameOf, openCall, outcomesIn, shownCalls } from "./support/calls.ts";
 import { failingAfter } from "./support/meter.ts";
@@ -112,6 +113,34 @@ it("a call that a crash left without a start beside a question is told as interr
   expect(turn).toMatchObject({ state: "waiting" });
   expect(live!.message.parts.slice(-2)).toMatchObject([{ state: "output-error", errorText: UNKNOWN }, { state: "approval-requested" }]);
 });
+
+it.each([
+  ["a word", []],
+  ["a status and a word", [{ type: "data-status", data: { text: "Paying" } }]],
+] satisfies [string, Chunk[]][])(
+  "an approved call stays to be run after a run that said only %s before its crash",
+  async (_name, first) => {
+    const { threadId, socket, epoch } = await openThread();
+    const { turnId } = (await accepted(socket, sendOf(epoch))).result!;
+    await play(threadId, (run) => {
+      run.write({ type: "tool-input-available", toolCallId: "c1", toolName: "pay", input: {} });
+      run.write({ type: "tool-approval-request", toolCallId: "c1", approvalId: "a1" });
+      run.end();
+    });
+    await socket.until(() => socket.of("delta").some(({ turn }) => turn?.state === "waiting"));
+    await accepted(socket, { type: "resolve", id: newId(), epoch, turnId, approvalId: "a1", approved: true });
+    await play(threadId, (run) => {
+      for (const chunk of first) run.write(chunk);
+      run.text("One moment.");
+    });
+    await socket.until(() => socket.of("chunks").some(({ items }) => items.some(({ type }) => type === "text-delta")));
+    await evict(threadId);
+    const late = await TestSocket.open(threadId, "user-1");
+    const { turn, live } = late.of("snapshot")[0]!;
+    expect(turn).toMatchObject({ state: "running", attempt: 2 });
+    expect(live!.message.parts.find((part) => part.type === "tool-pay")).toMatchObject({ state: "approval-responded" });
+  },
+);
 
 describe("an approved call", () => {
   it("that no run ever takes up is given up after three attempts, and ends with the turn", async () => {
