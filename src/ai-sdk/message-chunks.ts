@@ -2,7 +2,8 @@
 // can miss what lies between two states, and still makes the message that the server has. Pure but for what it remembers of
 // the reader. Parts are never handed out: the reader keeps chunks as parts, and changes them.
 import type { Chunk, Part } from "../protocol/messages.ts";
-import { isCall, stepStart, type Fields } from "../protocol/fold-tools.ts";
+import { stepStart, type Fields } from "../protocol/fold-tools.ts";
+import { isCall } from "../protocol/tool-part.ts";
 
 /** What is told of a message. */
 export interface Told {
@@ -74,7 +75,7 @@ function chunksOf(old: Part | undefined, part: Part, at: number, isInStep: boole
   if (isOfCall) return callChunks(old as Call | undefined, part as Call, isInStep, open);
   // Data with an id takes the place of what had it. Every other such chunk is its part.
   if (old && !(type.startsWith("data-") && "id" in part)) return null;
-  return [{ ...part } as Chunk];
+  return [{ ...part }];
 }
 
 function textChunks(old: TextPart | undefined, part: TextPart, at: number, open: Set<unknown>): Chunk[] | null {

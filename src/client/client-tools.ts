@@ -1,8 +1,8 @@
 // Runs client tools by themselves: each call in one page at a time, the one that the server has given it to. All of it stands
 // upon the public client, so that a page without client tools does not load it.
 import { isChatError } from "../errors.ts";
-import type { ToolPart } from "../protocol/close-open-parts.ts";
 import type { Stub } from "../protocol/stubs.ts";
+import { toolNameOf, type ToolPart } from "../protocol/tool-part.ts";
 import type { ChatClient, ChatSnapshot, ChatTypes, ClientTools, ToolOutcome } from "./types.ts";
 
 /** The server's bound. */
@@ -96,7 +96,7 @@ function openCalls({ connection, turn, messages }: ChatSnapshot, tools: ClientTo
   if (!turn || !live || connection.kind === "idle" || connection.kind === "stopped") return [];
   return live.parts.flatMap((part, index) => {
     const call = part as ToolPart;
-    const name = call.type === "dynamic-tool" ? call.toolName : call.type.slice("tool-".length);
+    const name = toolNameOf(call);
     const isOpen = index >= turn.base && call.state === "input-available" && !call.providerExecuted && Object.hasOwn(tools, name);
     return isOpen ? { call, name, messageId: live.id, index } : [];
   });

@@ -1,11 +1,12 @@
 // A stored tool call as the model may be shown it: with an outcome, an input that is an object, and a name and id that every
 // provider takes. Nothing here needs the definition of the tool, which the app may have renamed, changed or removed since.
+import { UNKNOWN_OUTCOME } from "../protocol/tool-part.ts";
 import type { CallIds } from "./call-ids.ts";
 import { isBlank, isRecord, withoutBadMetadata, type Fields } from "./repair-fields.ts";
 
 /** What the model reads as the outcome of a call that has none. */
 const OUTCOME = {
-  unknown: "Interrupted, outcome unknown.",
+  unknown: UNKNOWN_OUTCOME,
   unapproved: "Not executed: it was never approved.",
   refused: "Not executed: it was refused.",
   failed: "The tool failed without a message.",

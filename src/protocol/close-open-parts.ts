@@ -1,10 +1,8 @@
 // What a turn appends before its end: nothing of a settled message streams, and every call in it has an outcome. The
 // chunks are ordinary ones, which the AI SDK's reader takes too, so the end of a message is in its log like the rest.
-import { isCall, stepStart } from "./fold-tools.ts";
-import type { Chunk, LiveState, Part } from "./messages.ts";
-
-/** A tool call as a part. */
-export type ToolPart = Extract<Part, { toolCallId: string }>;
+import { stepStart } from "./fold-tools.ts";
+import type { Chunk, LiveState } from "./messages.ts";
+import { isCall, isShadowed, toolNameOf, type ToolPart } from "./tool-part.ts";
 
 /** The chunks that end the open parts of one kind, each with its place in the message. */
 function endsOf(open: Record<string, number>, type: "text-end" | "reasoning-end"): { at: number; chunk: Chunk }[] {
@@ -19,9 +17,8 @@ function outcomeOf(part: ToolPart, isInCurrentStep: boolean, errorText: string):
       // Announced anew, since the cut input must be settled as well; outside the current step that would be a second call.
       if (!isInCurrentStep) return { type: "tool-output-error", toolCallId, errorText };
       const isDynamic = part.type === "dynamic-tool";
-      const toolName = isDynamic ? part.toolName : part.type.slice("tool-".length);
       const input: unknown = part.input ?? (part.inputEncoding === "text" ? "" : {});
-      return { type: "tool-input-error", toolCallId, toolName, input, errorText, ...(isDynamic && { dynamic: true }) };
+      return { type: "tool-input-error", toolCallId, toolName: toolNameOf(part), input, errorText, ...(isDynamic && { dynamic: true }) };
     }
     case "approval-responded":
       // A refusal is the outcome of its call, only not stated yet.
@@ -34,12 +31,6 @@ function outcomeOf(part: ToolPart, isInCurrentStep: boolean, errorText: string):
     default:
       return undefined;
   }
-}
-
-/** True when a later call has the id of the one at `at`. */
-function isShadowed(parts: readonly Part[], at: number): boolean {
-  const { toolCallId } = parts[at] as ToolPart;
-  return parts.some((other, index) => index > at && isCall(other) && (other as ToolPart).toolCallId === toolCallId);
 }
 
 /**
@@ -55,8 +46,8 @@ export function closingChunks(state: LiveState, reason: string, isKept: (call: T
   const ends = [...endsOf(open.text, "text-end"), ...endsOf(open.reasoning, "reasoning-end")].sort((a, b) => a.at - b.at);
   const step = stepStart(message.parts);
   const outcomes = message.parts.flatMap((part, at) => {
-    if (!isCall(part) || isKept(part as ToolPart) || isShadowed(message.parts, at)) return [];
-    return outcomeOf(part as ToolPart, at >= step, reason) ?? [];
+    if (!isCall(part) || isKept(part) || isShadowed(message.parts, at)) return [];
+    return outcomeOf(part, at >= step, reason) ?? [];
   });
   return [...ends.map(({ chunk }) => chunk), ...outcomes];
 }

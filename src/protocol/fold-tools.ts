@@ -3,6 +3,7 @@
 import type { Chunk, LiveState, Part } from "./messages.ts";
 import { parsePartialJson } from "./partial-json.ts";
 import { stubOf } from "./stubs.ts";
+import { isCall } from "./tool-part.ts";
 
 /** A part or chunk by its field names. */
 export type Fields = Record<string, unknown>;
@@ -32,11 +33,6 @@ export function stepStart(parts: readonly Part[]): number {
   return parts.findLastIndex((part) => part.type === "step-start") + 1;
 }
 
-/** Whether a part is a tool call. */
-export function isCall(part: Part): boolean {
-  return isDynamic(part) || part.type.startsWith("tool-");
-}
-
 const isDynamic = (part: Part | Call): boolean => part.type === "dynamic-tool";
 
 function isAnnouncement(chunk: ToolChunk): chunk is Announcement {
@@ -46,7 +42,7 @@ function isAnnouncement(chunk: ToolChunk): chunk is Announcement {
 /** Index of the call that a chunk is about, -1 for none. A chunk that announces looks for its own kind, in this step only. */
 function indexOfCall(parts: readonly Part[], chunk: ToolChunk): number {
   if (chunk.type === "tool-approval-response") {
-    return parts.findIndex((part) => isCall(part) && (part as Call).approval?.id === chunk.approvalId);
+    return parts.findIndex((part) => isCall(part) && part.approval?.id === chunk.approvalId);
   }
   const announces = isAnnouncement(chunk);
   const start = announces ? stepStart(parts) : 0;
@@ -54,7 +50,7 @@ function indexOfCall(parts: readonly Part[], chunk: ToolChunk): number {
     (part, index) =>
       index >= start &&
       isCall(part) &&
-      (part as Call).toolCallId === chunk.toolCallId &&
+      part.toolCallId === chunk.toolCallId &&
       // The tool of a call with bad input can be unknown, and so marked dynamic only then.
       (!announces || chunk.type === "tool-input-error" || isDynamic(part) === !!chunk.dynamic),
   );

@@ -1,17 +1,17 @@
 // What people and clients say to calls that wait for them: approvals, outputs of client tools, and who runs a client tool.
 // The first answer wins. Only what the session has put up, and is in the log, can be answered.
 import { ChatError } from "../errors.ts";
-import type { ToolPart } from "../protocol/close-open-parts.ts";
 import type { ApproveCommand, ClaimCommand, CommandResult, ResolveCommand, ToolOutputCommand } from "../protocol/frames.ts";
 import type { Chunk, Part } from "../protocol/messages.ts";
 import type { Principal } from "../protocol/principal.ts";
+import { toolNameOf, type ToolPart } from "../protocol/tool-part.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { Commit } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import type { SessionHooks } from "./hooks.ts";
 import { noSuchTurn } from "./line.ts";
-import { approvalChunk, findApproval, findCall, isAwaitingApproval, isAwaitingClient, toolNameOf } from "./open-calls.ts";
+import { approvalChunk, findApproval, findCall, isAwaitingApproval, isAwaitingClient } from "./open-calls.ts";
 import type { Turns } from "./turns.ts";
 
 export interface AnswersPorts {

@@ -1,8 +1,7 @@
 // The calls of a live message that wait for a person or a client, and the chunks that answer them. Pure. The message is the
 // one truth of what was put up: nothing can be answered that is not in it, and its input is never the client's to say.
 import { lastStepParts } from "../history/repair-parts.ts";
-import { isCall } from "../protocol/fold-tools.ts";
-import type { ToolPart } from "../protocol/close-open-parts.ts";
+import { isCall, toolNameOf, type ToolPart } from "../protocol/tool-part.ts";
 import type { Chunk, LiveState, Part } from "../protocol/messages.ts";
 import type { OpenCalls } from "../turn/machine.ts";
 
@@ -17,16 +16,12 @@ interface StoredApproval {
   expiresAt?: number;
 }
 
-export function toolNameOf(part: ToolPart): string {
-  return part.type === "dynamic-tool" ? part.toolName : part.type.slice("tool-".length);
-}
-
 function approvalOf(part: ToolPart): StoredApproval | undefined {
   return part.approval;
 }
 
 function callsOf({ message }: LiveState): ToolPart[] {
-  return message.parts.filter((part): part is Part & ToolPart => isCall(part));
+  return message.parts.filter(isCall);
 }
 
 /** True for a call that a person has not answered yet. One that the app decides on waits for nobody, also when its answer was lost. */
@@ -53,12 +48,12 @@ export function openCallsOf(live: LiveState, isClientTool: IsClientTool, hasAnsw
 
 /** The call that an approval was asked for; undefined when it was not. */
 export function findApproval(parts: readonly Part[], approvalId: string): ToolPart | undefined {
-  return parts.find((part): part is Part & ToolPart => isCall(part) && approvalOf(part as ToolPart)?.id === approvalId);
+  return parts.filter(isCall).find((part) => approvalOf(part)?.id === approvalId);
 }
 
 /** The last call with an id: providers use ids again. */
 export function findCall(parts: readonly Part[], callId: string): ToolPart | undefined {
-  return parts.findLast((part): part is Part & ToolPart => isCall(part) && (part as ToolPart).toolCallId === callId);
+  return parts.filter(isCall).findLast(({ toolCallId }) => toolCallId === callId);
 }
 
 /** An answer to a request for approval: who gave it, and when (epoch ms), stand in the part. */
@@ -114,5 +109,5 @@ function isTime(value: unknown): value is number {
 
 /** The calls of the last step as the model is shown it: only these can be taken up by the next run. */
 export function lastStepCalls({ message: { parts } }: LiveState): ToolPart[] {
-  return lastStepParts(parts).filter((part): part is Part & ToolPart => isCall(part));
+  return lastStepParts(parts).filter(isCall);
 }

@@ -1,13 +1,14 @@
 // What is left of a run that will not come to its end, and what is done about it in the log. Pure.
-import { closingChunks, type ToolPart } from "../protocol/close-open-parts.ts";
+import { closingChunks } from "../protocol/close-open-parts.ts";
 import { foldChunks } from "../protocol/fold.ts";
-import { isCall, stepStart } from "../protocol/fold-tools.ts";
+import { stepStart } from "../protocol/fold-tools.ts";
 import type { Chunk, LiveState, Part } from "../protocol/messages.ts";
+import { isCall, UNKNOWN_OUTCOME, type ToolPart } from "../protocol/tool-part.ts";
 import type { ToolCallRow } from "../storage/tool-call-table.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { Interruption, OpenCalls, RecoveryPolicy } from "../turn/machine.ts";
 import { isAnswered, lastStepCalls } from "./open-calls.ts";
-import { missingChunks, rerunnableCalls, UNKNOWN_OUTCOME } from "./tool-facts.ts";
+import { missingChunks, rerunnableCalls } from "./tool-facts.ts";
 
 /** How interrupted turns are recovered, and the caps that end a turn which does not come to an end by itself. */
 export interface RecoveryOptions {

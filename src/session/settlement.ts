@@ -2,6 +2,7 @@
 import { closingChunks } from "../protocol/close-open-parts.ts";
 import type { TurnEnd } from "../protocol/frames.ts";
 import type { Chunk, LiveState, Message, TurnFacts, Usage } from "../protocol/messages.ts";
+import { UNKNOWN_OUTCOME } from "../protocol/tool-part.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { TurnEffect } from "../turn/machine.ts";
@@ -43,7 +44,7 @@ const CALL_OUTCOME: Record<Settle["outcome"], string> = {
   completed: "The turn ended before this call was answered.",
   failed: "The turn failed before this call was answered.",
   stopped: "The turn was stopped before this call was answered.",
-  interrupted: "Interrupted, outcome unknown.",
+  interrupted: UNKNOWN_OUTCOME,
 };
 
 /** True when there is something to store beyond the first `base` parts: a reply of nothing but step marks is none. */

@@ -2,9 +2,9 @@
 // with the abort of the AI SDK, of the turn or of the ledger, or at the timeout; no timer or listener outlives that.
 import { ChatError } from "../errors.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import { UNKNOWN_OUTCOME } from "../protocol/tool-part.ts";
 import type { ToolOutcome } from "../storage/tool-call-table.ts";
 import type { Deps } from "./deps.ts";
-import { UNKNOWN_OUTCOME } from "./tool-facts.ts";
 import { jsonOf, type ToolCallEntry, type ToolCallStart, type ToolLedger } from "./tool-ledger.ts";
 
 export interface ToolPorts {

@@ -1,15 +1,12 @@
 // What the ledger of tool calls knows and the message of the turn does not say. The AI SDK runs ahead of its reader: a tool
 // may have run, and even have ended, before the chunk of its call was read. Pure.
 import { lastStepParts } from "../history/repair-parts.ts";
-import type { ToolPart } from "../protocol/close-open-parts.ts";
-import { isCall, stepStart } from "../protocol/fold-tools.ts";
+import { stepStart } from "../protocol/fold-tools.ts";
 import { foldChunks } from "../protocol/fold.ts";
 import type { Chunk, LiveState } from "../protocol/messages.ts";
+import { isCall, isShadowed, toolNameOf, UNKNOWN_OUTCOME, type ToolPart } from "../protocol/tool-part.ts";
 import type { ToolCallRow, ToolOutcome } from "../storage/tool-call-table.ts";
 import { isSameJson } from "./same-json.ts";
-
-/** The outcome of a call whose tool was at work when its process died: nobody knows. */
-export const UNKNOWN_OUTCOME = "Interrupted, outcome unknown.";
 
 /** A row with the outcome that it is to get. */
 export type SettledRow = ToolCallRow & { outcome: ToolOutcome };
@@ -19,8 +16,6 @@ interface PlacedCall {
   at: number;
   part: ToolPart;
 }
-
-const toolNameOf = (part: ToolPart): string => (part.type === "dynamic-tool" ? part.toolName : part.type.slice("tool-".length));
 
 /** True for a call that has its final outcome. */
 function isSettled(part: ToolPart): boolean {
@@ -37,7 +32,7 @@ function mayHaveStarted({ providerExecuted, state, approval }: ToolPart): boolea
 /** Which row is which part: with the same id, name and input, in order; then what is left over with the same id and name. */
 function pair(live: LiveState, rows: readonly ToolCallRow[], base: number): Map<ToolCallRow, PlacedCall> {
   const free = live.message.parts.flatMap((part, at): PlacedCall[] =>
-    at >= base && isCall(part) && mayHaveStarted(part as ToolPart) ? [{ at, part: part as ToolPart }] : [],
+    at >= base && isCall(part) && mayHaveStarted(part) ? [{ at, part }] : [],
   );
   const pairs = new Map<ToolCallRow, PlacedCall>();
   const pairUp = (isPair: (row: ToolCallRow, part: ToolPart) => boolean): void => {
@@ -77,7 +72,7 @@ export function missingChunks(live: LiveState, rows: readonly ToolCallRow[], bas
     if (pairs.has(row)) continue;
     // A second call with this id would take the place of the first one in its step.
     const { parts } = state.message;
-    const isTaken = parts.slice(stepStart(parts)).some((part) => isCall(part) && (part as ToolPart).toolCallId === row.callId);
+    const isTaken = parts.slice(stepStart(parts)).some((part) => isCall(part) && part.toolCallId === row.callId);
     if (isTaken) add({ type: "start-step" });
     add(announcement(row, row.isDynamic), ...outcomeChunks(row, row.isDynamic));
   }
@@ -86,9 +81,7 @@ export function missingChunks(live: LiveState, rows: readonly ToolCallRow[], bas
 
 /** What a call of the message lacks of its input and outcome. */
 function completion({ message: { parts } }: LiveState, row: ToolCallRow, { at, part }: PlacedCall): Chunk[] {
-  // An outcome goes to the last call of its id.
-  const isLast = !parts.some((other, index) => index > at && isCall(other) && (other as ToolPart).toolCallId === part.toolCallId);
-  if (isSettled(part) || !isLast) return [];
+  if (isSettled(part) || isShadowed(parts, at)) return [];
   const isDynamic = part.type === "dynamic-tool";
   const isAnnounced = part.state !== "input-streaming" || at < stepStart(parts);
   return [...(isAnnounced ? [] : [announcement(row, isDynamic)]), ...outcomeChunks(row, isDynamic)];

@@ -4,6 +4,7 @@ import { ChatError } from "../errors.ts";
 import { closingChunks } from "../protocol/close-open-parts.ts";
 import type { CommandResult, TurnEnd } from "../protocol/frames.ts";
 import type { Chunk, LiveState } from "../protocol/messages.ts";
+import { UNKNOWN_OUTCOME } from "../protocol/tool-part.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { ToolCallRow } from "../storage/tool-call-table.ts";
 import type { TurnProgress, TurnRow } from "../storage/turn-table.ts";
@@ -18,7 +19,7 @@ import type { Run } from "./run.ts";
 import type { Runner } from "./runner.ts";
 import { addUsage, closing, factsOf, storeEnd, type Settle } from "./settlement.ts";
 import type { SyncSource } from "./sync.ts";
-import { UNKNOWN_OUTCOME, unknownOutcomes } from "./tool-facts.ts";
+import { unknownOutcomes } from "./tool-facts.ts";
 import { viewOf } from "./turn-view.ts";
 
 export interface TurnsPorts {
@@ -70,7 +71,7 @@ export class Turns {
     const { tables, runner, isClientTool } = this.#ports;
     const run = runner.of(turn);
     const log = runner.logOf(turn);
-    if (!run) log.mend();
+    log.mend();
     const written = log.write(chunks);
     if (!written) return;
     this.#send(commit, turn, written);
@@ -138,7 +139,7 @@ export class Turns {
     const { tables, runner, deps } = this.#ports;
     const run = runner.of(turn);
     const rows = tables.toolCalls.list();
-    if (!run) log.mend();
+    log.mend();
     // After an answer nothing is discarded: what the person saw is what they have answered.
     const fence = effect === "rerun" ? turn.progress.fence : Infinity;
     let keep: ToolCallRow[] = [];
@@ -181,7 +182,7 @@ export class Turns {
     const { tables, runner, deps, isClientTool } = this.#ports;
     const run = runner.of(turn);
     const rows = tables.toolCalls.list();
-    if (!run) log.mend();
+    log.mend();
     const unknown = unknownOutcomes(rows);
     for (const row of unknown) tables.toolCalls.settle(row, row.outcome);
     const chunks = andThen(log.produced, factChunks(log.produced, turn, rows), (live) => {

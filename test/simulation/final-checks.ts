@@ -1,8 +1,7 @@
 // What must hold when everything has healed and come to rest.
 import { isDeepStrictEqual } from "node:util";
 import type { ChatMessage, ChatSnapshot } from "../../src/client/types.ts";
-import type { ToolPart } from "../../src/protocol/close-open-parts.ts";
-import { isCall } from "../../src/protocol/fold-tools.ts";
+import { isCall } from "../../src/protocol/tool-part.ts";
 import type { TurnFacts } from "../../src/protocol/messages.ts";
 import type { Actors } from "./actors.ts";
 import { callsOf, rankOf } from "./log-watch.ts";
@@ -110,7 +109,7 @@ function checkTurns(thread: SimulatedThread, stored: ReadonlyMap<string, Stored>
       say("notice", `${turnId} ended ${outcome} with ${notices} notices`);
   }
   for (const { id, parts, role } of stored.values()) {
-    const open = parts.filter((part) => ("state" in part && part.state === "streaming") || (isCall(part) && rankOf(part as ToolPart) < 4));
+    const open = parts.filter((part) => ("state" in part && part.state === "streaming") || (isCall(part) && rankOf(part) < 4));
     if (role === "assistant" && open.length > 0) say("open parts", `${id} was stored with ${JSON.stringify(open)}`);
   }
 }

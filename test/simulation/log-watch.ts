@@ -1,11 +1,10 @@
 // Looks at the log of the live turn and at the ledger of its tool calls after every commit: the log only grows, no call goes
 // backwards in it, and every answer in it is the first one, of somebody who gave it.
 import { isDeepStrictEqual } from "node:util";
-import type { ToolPart } from "../../src/protocol/close-open-parts.ts";
-import { isCall } from "../../src/protocol/fold-tools.ts";
+import { isCall, toolNameOf, type ToolPart } from "../../src/protocol/tool-part.ts";
 import { emptyLive, foldChunks } from "../../src/protocol/fold.ts";
 import type { Chunk, LiveState, Part } from "../../src/protocol/messages.ts";
-import { firstExpiry, isAwaitingApproval, isAwaitingClient, toolNameOf } from "../../src/session/open-calls.ts";
+import { firstExpiry, isAwaitingApproval, isAwaitingClient } from "../../src/session/open-calls.ts";
 import type { CommitStep, WatchPorts } from "./commit-watch.ts";
 import { partsOf, type HistoryWatch } from "./history-watch.ts";
 import { ledgerInputOf, liveIdOf, liveOf, outcomeOf, progressOf, type LedgerRow, type TurnRow } from "./rows.ts";
@@ -136,7 +135,7 @@ export class LogWatch {
     for (const [index, part] of message.parts.entries()) {
       const now = next.message.parts[index];
       if (now === part || !isCall(part)) continue;
-      const isBack = !now || !isCall(now) || rankOf(now as ToolPart) < rankOf(part as ToolPart);
+      const isBack = !now || !isCall(now) || rankOf(now) < rankOf(part);
       if (isBack) this.#say("part state", `of ${turn.id}: ${JSON.stringify(part)} became ${JSON.stringify(now)}`);
     }
   }

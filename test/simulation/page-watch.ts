@@ -2,7 +2,7 @@
 // the model said.
 import { isDeepStrictEqual } from "node:util";
 import type { ChatMessage, ChatSnapshot } from "../../src/client/types.ts";
-import { isCall } from "../../src/protocol/fold-tools.ts";
+import { isCall } from "../../src/protocol/tool-part.ts";
 import type { Findings } from "./findings.ts";
 import type { Version } from "./history-watch.ts";
 import { rankOf } from "./log-watch.ts";

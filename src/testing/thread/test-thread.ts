@@ -2,7 +2,7 @@
 import type { ChatSessionObject } from "../../session/chat-session-object.ts";
 import type { ChatClient, ChatMessage, ChatSnapshot, ChatTypes } from "../../client/types.ts";
 import { ChatError } from "../../errors.ts";
-import type { ToolPart } from "../../protocol/close-open-parts.ts";
+import type { ToolPart } from "../../protocol/tool-part.ts";
 import type { Principal } from "../../protocol/principal.ts";
 import type { ChatNamespace } from "../../router/namespace.ts";
 import { isAwaitingApproval, isAwaitingClient } from "../../session/open-calls.ts";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { missingChunks, rerunnableCalls, UNKNOWN_OUTCOME, unknownOutcomes } from "../../../src/session/tool-facts.ts";
+import { UNKNOWN_OUTCOME } from "../../../src/protocol/tool-part.ts";
+import { missingChunks, rerunnableCalls, unknownOutcomes } from "../../../src/session/tool-facts.ts";
 import { closingChunks } from "../../../src/protocol/close-open-parts.ts";
 import { emptyLive, foldChunks } from "../../../src/protocol/fold.ts";
 import type { Chunk, LiveState, Part } from "../../../src/protocol/messages.ts";
