@@ -1,12 +1,14 @@
 // What people and clients say to calls that wait for them: approvals, outputs of client tools, and who runs a client tool.
 // The first answer wins. Only what the session has put up, and is in the log, can be answered.
 import { ChatError } from "../errors.ts";
+import { utf8Length } from "../protocol/bytes.ts";
 import type { ApproveCommand, ClaimCommand, CommandResult, ResolveCommand, ToolOutputCommand } from "../protocol/frames.ts";
 import type { Chunk, Part } from "../protocol/messages.ts";
 import type { Principal } from "../protocol/principal.ts";
 import { toolNameOf, type ToolPart } from "../protocol/tool-part.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
+import type { TurnLog } from "../stream/turn-log.ts";
 import type { Commit } from "./commit.ts";
 import type { Deps } from "./deps.ts";
 import type { SessionHooks } from "./hooks.ts";
@@ -33,14 +35,14 @@ export class Answers {
   /**
    * Takes an answer; the turn goes on when it was the last one.
    * @param connectionId of the socket that it came by; undefined for HTTP and RPC
-   * @throws {ChatError} `not_found`, `already_resolved`, `already_claimed`, `bad_request` (an output that is not valid)
+   * @throws {ChatError} `not_found`, `already_resolved`, `already_claimed`, `bad_request` (an output that is not valid), `too_large`
+   * (one that the reply has no room for)
    */
   resolve(commit: Commit, principal: Principal, command: ResolveCommand, connectionId: string | undefined): CommandResult {
     const turn = this.#liveTurn(command);
-    const { parts } = this.#ports.turns.live(turn).message;
-    const own = parts.slice(turn.base);
-    if ("approvalId" in command) this.#approve(commit, principal, command, turn, own);
-    else this.#output(commit, command, turn, own, connectionId);
+    const log = this.#ports.turns.log(turn);
+    if ("approvalId" in command) this.#approve(commit, principal, command, turn, log);
+    else this.#output(commit, command, turn, log, connectionId);
     return { turnId: turn.id };
   }
 
@@ -52,7 +54,7 @@ export class Answers {
     const { turns, hooks } = this.#ports;
     if (connectionId === undefined) throw new ChatError("bad_request", "A call is claimed for a connection: send the claim over a socket.");
     const turn = this.#liveTurn(command);
-    const call = findCall(turns.live(turn).message.parts.slice(turn.base), command.callId);
+    const call = findCall(ownParts(turn, turns.log(turn)), command.callId);
     if (!call) throw noSuchCall();
     if (!isAwaitingClient(call, hooks.isClientTool)) throw alreadyResolved(call);
     this.#refuseForeignClaim(turn, command.callId, connectionId);
@@ -85,21 +87,21 @@ export class Answers {
     throw noSuchTurn();
   }
 
-  #approve(commit: Commit, principal: Principal, command: ApproveCommand, turn: TurnRow, parts: readonly Part[]): void {
+  #approve(commit: Commit, principal: Principal, command: ApproveCommand, turn: TurnRow, log: TurnLog): void {
     const { turns, deps } = this.#ports;
-    const call = findApproval(parts, command.approvalId);
+    const call = findApproval(ownParts(turn, log), command.approvalId);
     if (!call) throw noSuchCall();
     if (!isAwaitingApproval(call)) throw alreadyResolved(call);
     const { approved, reason } = command;
     const chunk = approvalChunk(command.approvalId, { approved, reason, by: principal.id, at: deps.now() });
     const provider = call.providerExecuted === undefined ? {} : { providerExecuted: call.providerExecuted };
-    turns.answer(commit, turn, [{ ...chunk, ...provider }], "approval");
+    turns.answer(commit, turn, log, [{ ...chunk, ...provider }], "approval");
   }
 
-  #output(commit: Commit, command: ToolOutputCommand, turn: TurnRow, parts: readonly Part[], connectionId: string | undefined): void {
+  #output(commit: Commit, command: ToolOutputCommand, turn: TurnRow, log: TurnLog, connectionId: string | undefined): void {
     const { turns, hooks } = this.#ports;
     const { callId: toolCallId, errorText } = command;
-    const call = findCall(parts, toolCallId);
+    const call = findCall(ownParts(turn, log), toolCallId);
     if (!call) throw noSuchCall();
     if (!hooks.isClientTool(toolNameOf(call))) throw new ChatError("forbidden", "The output of this tool is not a client's to give.");
     if (!isAwaitingClient(call, hooks.isClientTool)) throw alreadyResolved(call);
@@ -109,7 +111,10 @@ export class Answers {
       errorText !== undefined
         ? { type: "tool-output-error", toolCallId, errorText, ...kind }
         : { type: "tool-output-available", toolCallId, output: hooks.parseToolOutput(toolNameOf(call), command.output) ?? null, ...kind };
-    turns.answer(commit, withoutClaim(turn, toolCallId), [chunk], "client-tool");
+    // An error is short, and lets the turn come to its end.
+    if (errorText === undefined && utf8Length(JSON.stringify(chunk)) > log.room)
+      throw new ChatError("too_large", "The reply has no room for this output: give an error.");
+    turns.answer(commit, withoutClaim(turn, toolCallId), log, [chunk], "client-tool");
   }
 
   #openClaims({ progress }: TurnRow): Record<string, string> {
@@ -120,6 +125,11 @@ export class Answers {
     const holder = this.#openClaims(turn)[callId];
     if (holder !== undefined && holder !== connectionId) throw new ChatError("already_claimed", "Another connection runs this call.");
   }
+}
+
+/** The parts of the live message that this turn has made. */
+function ownParts({ base }: TurnRow, { live }: TurnLog): Part[] {
+  return live.message.parts.slice(base);
 }
 
 function withoutClaim(turn: TurnRow, callId: string): TurnRow {

@@ -1,6 +1,6 @@
 // Sees to it that every running turn comes to an end, with nobody watching: ends a run that has ended, recovers a turn whose
 // process died, keeps the lease of one that works, and denies approvals that have expired.
-import { isChatError, toErrorBody, type ErrorBody } from "../errors.ts";
+import type { ErrorBody } from "../errors.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { TurnLog } from "../stream/turn-log.ts";
@@ -141,18 +141,12 @@ export class Lease {
 
   #expire(turn: TurnRow, now: number): void {
     const { committer, turns } = this.#ports;
-    try {
-      committer.run((commit) => {
-        const live = turns.live(turn);
-        const chunks = expiryChunks(live, now);
-        if (chunks.length > 0) turns.answer(commit, turn, chunks, "approval");
-        else turns.update(commit, { ...turn, dueAt: firstExpiry(live) });
-      });
-    } catch (error) {
-      // The message is full: the refusal will never fit. Any other fault may pass, and the alarm tries again.
-      if (!isChatError(error, "too_large")) throw error;
-      committer.run((commit) => turns.apply(commit, turn, { type: "fail", error: toErrorBody(error) }));
-    }
+    committer.run((commit) => {
+      const log = turns.log(turn);
+      const chunks = expiryChunks(log.live, now);
+      if (chunks.length > 0) turns.answer(commit, turn, log, chunks, "approval");
+      else turns.update(commit, { ...turn, dueAt: firstExpiry(log.live) });
+    });
   }
 
   #interruption(turn: TurnRow, log: TurnLog): Interruption {

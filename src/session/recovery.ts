@@ -6,9 +6,10 @@ import type { Chunk, LiveState, Part } from "../protocol/messages.ts";
 import { isCall, UNKNOWN_OUTCOME, type ToolPart } from "../protocol/tool-part.ts";
 import type { ToolCallRow } from "../storage/tool-call-table.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
+import type { TurnLog } from "../stream/turn-log.ts";
 import type { Interruption, OpenCalls, RecoveryPolicy } from "../turn/machine.ts";
 import { isAnswered, lastStepCalls } from "./open-calls.ts";
-import { missingChunks, rerunnableCalls } from "./tool-facts.ts";
+import { missingChunks, rerunnableCalls, withinRoom } from "./tool-facts.ts";
 
 /** How interrupted turns are recovered, and the caps that end a turn which does not come to an end by itself. */
 export interface RecoveryOptions {
@@ -67,8 +68,12 @@ function shownLength(part: Part): number {
   return part.type === "step-start" || part.type.startsWith("data-") || isCall(part) ? 0 : Infinity;
 }
 
-/** What the ledger knows and the message lacks, as chunks; with the opening of a message or a step that has none. */
-export function factChunks(live: LiveState, { base, progress }: TurnRow, rows: readonly ToolCallRow[]): Chunk[] {
+/** What the ledger knows and the message lacks, as chunks that fit into it; with the opening of a message or a step that has none. */
+export function factChunks(
+  { produced: live, room }: Pick<TurnLog, "produced" | "room">,
+  { base, progress }: TurnRow,
+  rows: readonly ToolCallRow[],
+): Chunk[] {
   if (rows.length === 0) return [];
   const { parts } = live.message;
   const opening: Chunk[] = [
@@ -78,7 +83,8 @@ export function factChunks(live: LiveState, { base, progress }: TurnRow, rows: r
   ];
   const missing = missingChunks(live, rows, base);
   const isAnnounced = missing.some(({ type }) => type === "tool-input-available");
-  return isAnnounced ? [...opening, ...missingChunks(foldChunks(live, opening), rows, base)] : missing;
+  const facts = isAnnounced ? [...opening, ...missingChunks(foldChunks(live, opening), rows, base)] : missing;
+  return withinRoom(facts, room);
 }
 
 /** The answered calls of the last step that no tool was started for: the next run takes them up. */

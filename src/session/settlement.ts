@@ -7,6 +7,7 @@ import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { TurnEffect } from "../turn/machine.ts";
 import type { Commit } from "./commit.ts";
+import { isSameJson } from "./same-json.ts";
 import { liveIdOf } from "./turn-view.ts";
 
 export type Settle = Extract<TurnEffect, { type: "settle" }>;
@@ -33,10 +34,10 @@ export function addUsage(a: Usage | undefined, b: Usage | undefined): Usage | un
   return sum;
 }
 
-/** The last chunks of a turn: open parts end, open calls get an outcome, an interruption is said. `base`: parts it began with. */
-export function closing(live: LiveState, { outcome, error, hasNotice }: Settle, base: number): readonly Chunk[] {
+/** The last chunks of a turn: open parts end, open calls get an outcome, in a message with output an interruption is said. */
+export function closing(live: LiveState, { outcome, error, hasNotice }: Settle, isKept: boolean): readonly Chunk[] {
   const chunks = closingChunks(live, CALL_OUTCOME[outcome]);
-  if (!hasNotice || !hasOutput(live, base)) return chunks;
+  if (!hasNotice || !isKept) return chunks;
   return [...chunks, { type: "data-notice", data: { kind: outcome, text: error?.message ?? "" } }];
 }
 
@@ -47,22 +48,35 @@ const CALL_OUTCOME: Record<Settle["outcome"], string> = {
   interrupted: UNKNOWN_OUTCOME,
 };
 
-/** True when there is something to store beyond the first `base` parts: a reply of nothing but step marks is none. */
-export function hasOutput(live: LiveState, base = 0): boolean {
-  return live.message.parts
+/** True when a live message has something in it beyond its first `base` parts: nothing but step marks is nothing. */
+export function hasContent({ message }: LiveState, base = 0): boolean {
+  return message.parts
     .slice(base)
     .some((part) => part.type !== "step-start" && !((part.type === "text" || part.type === "reasoning") && part.text === ""));
 }
 
+/** True when a turn has something to store. `target`: the stored reply that it goes on with, in which it may have changed a part. */
+export function hasOutput(live: LiveState, { base }: TurnRow, target: Message | undefined): boolean {
+  if (hasContent(live, base)) return true;
+  const { parts, metadata } = live.message;
+  return !!target && !(isSameJson(parts.slice(0, base), target.parts.slice(0, base)) && isSameJson(metadata, target.metadata));
+}
+
 /**
- * Stores how a turn ended, at a new revision: with output its reply (for `continue`, the reply that went on), without it the
+ * Stores how a turn ended, at a new revision: with output its reply (for `continue`, the `target` that went on), without it the
  * facts on the message that the turn was about.
  */
-export function storeEnd(commit: Commit, { messages }: Tables, turn: TurnRow, live: LiveState, facts: TurnFacts): TurnEnd {
+export function storeEnd(
+  commit: Commit,
+  { messages }: Tables,
+  { turn, target }: { turn: TurnRow; target: Message | undefined },
+  live: LiveState,
+  facts: TurnFacts,
+): TurnEnd {
   const { session } = commit;
   const rev = commit.nextRev();
   const end = { turnId: turn.id, seq: live.seq, facts };
-  if (!hasOutput(live, turn.base)) {
+  if (!hasOutput(live, turn, target)) {
     if (turn.kind === "send" || turn.kind === "edit") {
       messages.setFacts(turn.messageId, facts, rev);
       return { ...end, messageId: turn.messageId };
@@ -76,7 +90,7 @@ export function storeEnd(commit: Commit, { messages }: Tables, turn: TurnRow, li
   const body = { id, parts, ...(metadata !== undefined ? { metadata } : {}), facts };
   if (turn.kind === "continue") {
     messages.replace(rev, body);
-    return { ...end, messageId: id, createdAt: messages.find(id)?.createdAt ?? facts.endedAt };
+    return { ...end, messageId: id, createdAt: target?.createdAt ?? facts.endedAt };
   }
   const reply: Message = { ...body, parent: turn.messageId, role: "assistant", createdAt: facts.endedAt };
   messages.insert(rev, reply);

@@ -1,12 +1,16 @@
 // What the ledger of tool calls knows and the message of the turn does not say. The AI SDK runs ahead of its reader: a tool
 // may have run, and even have ended, before the chunk of its call was read. Pure.
 import { lastStepParts } from "../history/repair-parts.ts";
+import { utf8Length } from "../protocol/bytes.ts";
 import { stepStart } from "../protocol/fold-tools.ts";
 import { foldChunks } from "../protocol/fold.ts";
 import type { Chunk, LiveState } from "../protocol/messages.ts";
 import { isCall, isShadowed, toolNameOf, UNKNOWN_OUTCOME, type ToolPart } from "../protocol/tool-part.ts";
 import type { ToolCallRow, ToolOutcome } from "../storage/tool-call-table.ts";
 import { isSameJson } from "./same-json.ts";
+
+/** The outcome of a call whose own outcome would take the message over its bound. */
+const NO_ROOM = "The result did not fit into the reply.";
 
 /** A row with the outcome that it is to get. */
 export type SettledRow = ToolCallRow & { outcome: ToolOutcome };
@@ -20,6 +24,10 @@ interface PlacedCall {
 /** True for a call that has its final outcome. */
 function isSettled(part: ToolPart): boolean {
   return part.state === "output-error" || (part.state === "output-available" && part.preliminary !== true);
+}
+
+function hasNoRoom(part: ToolPart): boolean {
+  return part.state === "output-error" && part.errorText === NO_ROOM;
 }
 
 /** False for a call that the provider ran, and for one that waits for a person or was refused: no tool was started for it. */
@@ -45,7 +53,7 @@ function pair(live: LiveState, rows: readonly ToolCallRow[], base: number): Map<
   pairUp((row, part) => part.state !== "input-streaming" && isSameJson(part.input, row.input));
   // Input that never completed, or that the tool changed. One whose outcome is of another kind is another call: its input was
   // bad, for example, so that no tool ran for it.
-  pairUp((row, part) => !isSettled(part) || row.outcome?.type === (part.state === "output-error" ? "error" : "output"));
+  pairUp((row, part) => !isSettled(part) || hasNoRoom(part) || row.outcome?.type === (part.state === "output-error" ? "error" : "output"));
   return pairs;
 }
 
@@ -77,6 +85,24 @@ export function missingChunks(live: LiveState, rows: readonly ToolCallRow[], bas
     add(announcement(row, row.isDynamic), ...outcomeChunks(row, row.isDynamic));
   }
   return chunks;
+}
+
+/** Facts as chunks within `room` UTF-8 bytes: of one that does not fit only its call and that are told, which are never refused. */
+export function withinRoom(chunks: readonly Chunk[], room: number): Chunk[] {
+  let left = room;
+  return chunks.map((chunk) => {
+    const bytes = utf8Length(JSON.stringify(chunk));
+    const fitting = bytes <= left ? chunk : withoutPayload(chunk);
+    left -= fitting === chunk ? bytes : 0;
+    return fitting;
+  });
+}
+
+function withoutPayload(chunk: Chunk): Chunk {
+  if (chunk.type === "tool-input-available") return { ...chunk, input: {} };
+  if (chunk.type !== "tool-output-available") return chunk;
+  const { output: _output, ...call } = chunk;
+  return { ...call, type: "tool-output-error", errorText: NO_ROOM };
 }
 
 /** What a call of the message lacks of its input and outcome. */

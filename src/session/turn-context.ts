@@ -12,7 +12,7 @@ import type { Deps } from "./deps.ts";
 import type { IsClientTool } from "./open-calls.ts";
 import type { Run } from "./run.ts";
 import type { ToolOptions } from "./runner.ts";
-import { hasOutput } from "./settlement.ts";
+import { hasContent } from "./settlement.ts";
 import { rerunnableCalls } from "./tool-facts.ts";
 import { wrapTools } from "./tools.ts";
 
@@ -77,7 +77,7 @@ export function createTurn(turn: TurnRow, run: Run, { tables, deps, tools: optio
   const { id, messageId, input, principal, attempt, base, progress } = turn;
   const { live } = run.log;
   /** What is in the reply already. */
-  const earlier: Message[] = hasOutput(live) ? [{ ...live.message, parent: messageId, createdAt: turn.createdAt }] : [];
+  const earlier: Message[] = hasContent(live) ? [{ ...live.message, parent: messageId, createdAt: turn.createdAt }] : [];
   const message = tables.messages.find(messageId);
   /** What `tools` was given; null before it was. */
   let known: Record<string, object> | null = null;
@@ -96,7 +96,7 @@ export function createTurn(turn: TurnRow, run: Run, { tables, deps, tools: optio
         rerunCalls,
         ...(known ? { tools: known } : {}),
         // Once it has gone on, the reply is like that of any other turn: its calls may be there to be run.
-        ...(turn.kind === "continue" && !hasOutput(live, base) ? { continueNote: CONTINUE_NOTE } : {}),
+        ...(turn.kind === "continue" && !hasContent(live, base) ? { continueNote: CONTINUE_NOTE } : {}),
       });
     },
     tools: (tools) => {

@@ -17,10 +17,10 @@ import { firstExpiry, isAwaitingApproval, isAwaitingClient, openCallsOf, superse
 import { andThen, answeredCalls, callsToRun, discardChunks, factChunks } from "./recovery.ts";
 import type { Run } from "./run.ts";
 import type { Runner } from "./runner.ts";
-import { addUsage, closing, factsOf, storeEnd, type Settle } from "./settlement.ts";
+import { addUsage, closing, factsOf, hasOutput, storeEnd, type Settle } from "./settlement.ts";
 import type { SyncSource } from "./sync.ts";
 import { unknownOutcomes } from "./tool-facts.ts";
-import { viewOf } from "./turn-view.ts";
+import { liveIdOf, viewOf } from "./turn-view.ts";
 
 export interface TurnsPorts {
   tables: Tables;
@@ -50,9 +50,14 @@ export class Turns {
     });
   }
 
-  /** The live state of the running or waiting turn as stored, also between a run that ended and the lease that stores its end. */
+  /** The log of the running or waiting turn, also between a run that ended and the lease that stores its end. */
+  log(turn: TurnRow): TurnLog {
+    return this.#ports.runner.logOf(turn);
+  }
+
+  /** Its live state as stored. */
   live(turn: TurnRow): LiveState {
-    return this.#ports.runner.logOf(turn).live;
+    return this.log(turn).live;
   }
 
   /**
@@ -66,11 +71,10 @@ export class Turns {
     return { turnId };
   }
 
-  /** Puts answers of people or clients into the log of a turn, and goes on with it when they were the last. */
-  answer(commit: Commit, turn: TurnRow, chunks: readonly Chunk[], kind: NonNullable<TurnProgress["answered"]>): void {
+  /** Puts answers of people or clients into the {@link log} of a turn, and goes on with it when they were the last. */
+  answer(commit: Commit, turn: TurnRow, log: TurnLog, chunks: readonly Chunk[], kind: NonNullable<TurnProgress["answered"]>): void {
     const { tables, runner, isClientTool } = this.#ports;
     const run = runner.of(turn);
-    const log = runner.logOf(turn);
     log.mend();
     const written = log.write(chunks);
     if (!written) return;
@@ -143,7 +147,7 @@ export class Turns {
     // After an answer nothing is discarded: what the person saw is what they have answered.
     const fence = effect === "rerun" ? turn.progress.fence : Infinity;
     let keep: ToolCallRow[] = [];
-    const chunks = andThen(log.produced, factChunks(log.produced, turn, rows), (live) =>
+    const chunks = andThen(log.produced, factChunks(log, turn, rows), (live) =>
       discardChunks(live, fence, (left) => {
         const toRun = callsToRun(left, turn, rows);
         keep = toRun.rows;
@@ -185,7 +189,7 @@ export class Turns {
     log.mend();
     const unknown = unknownOutcomes(rows);
     for (const row of unknown) tables.toolCalls.settle(row, row.outcome);
-    const chunks = andThen(log.produced, factChunks(log.produced, turn, rows), (live) => {
+    const chunks = andThen(log.produced, factChunks(log, turn, rows), (live) => {
       const answered = answeredCalls(live, rows);
       return closingChunks(
         live,
@@ -218,14 +222,15 @@ export class Turns {
     const run = runner.of(turn);
     const now = deps.now();
     const rows = tables.toolCalls.list();
+    const target = turn.kind === "continue" ? tables.messages.find(liveIdOf(turn)) : undefined;
     const final = log.finish((produced) =>
-      andThen(produced, factChunks(produced, turn, rows), (live) => {
+      andThen(produced, factChunks(log, turn, rows), (live) => {
         const superseding = effect.isSuperseded ? supersedingChunks(live, isClientTool, "system:superseded", now) : [];
-        return andThen(live, superseding, (rest) => closing(rest, effect, turn.base));
+        return andThen(live, superseding, (rest) => closing(rest, effect, hasOutput(rest, turn, target)));
       }),
     );
     const from = commit.session.rev;
-    const end = storeEnd(commit, tables, turn, final.live, factsOf(turn, effect, now, run?.usage));
+    const end = storeEnd(commit, tables, { turn, target }, final.live, factsOf(turn, effect, now, run?.usage));
     if (end.createdAt !== undefined) this.#send(commit, turn, final);
     tables.log.clear();
     tables.toolCalls.clear();

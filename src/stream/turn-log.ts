@@ -57,6 +57,11 @@ export class TurnLog {
     return this.#live;
   }
 
+  /** UTF-8 bytes that the message may still take; below 0 after what the session itself had to add. */
+  get room(): number {
+    return LIMITS.maxMessageBytes - this.#totalBytes;
+  }
+
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
@@ -72,7 +77,7 @@ export class TurnLog {
     const last = this.#pending.at(-1);
     const merged = last && mergeChunks(last, chunk);
     const bytes = merged ? deltaBytes(chunk) : utf8Length(json);
-    if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) throw tooLarge();
+    if (bytes > this.room) throw new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
     if (merged) this.#pending[this.#pending.length - 1] = merged;
     else this.#pending.push(chunk);
     this.#pendingBytes += bytes;
@@ -95,14 +100,12 @@ export class TurnLog {
 
   /**
    * Stores what is pending, and then `more`, inside the caller's transaction; null when there is neither. Memory changes only at
-   * {@link commit}.
-   * @throws {ChatError} `too_large` when `more` would take the message over 16 MB
+   * {@link commit}. What is large in `more` has to fit into the {@link room}: what a turn needs to go on or to end is never refused.
    */
   write(more: readonly Chunk[] = []): Flush | null {
     const items = [...this.#pending, ...more];
     if (items.length === 0) return null;
     const bytes = more.length > 0 ? utf8Length(JSON.stringify(more)) : 0;
-    if (this.#totalBytes + bytes > LIMITS.maxMessageBytes) throw tooLarge();
     const from = this.#live.seq + 1;
     const tail = this.#table.append(this.#tail, this.#turnId, from, items);
     return { from, items, tail, live: foldChunks(this.#live, items), bytes };
@@ -127,10 +130,6 @@ export class TurnLog {
     const closing = close(folded);
     return { from, items: [...this.#pending, ...closing], live: foldChunks(folded, closing) };
   }
-}
-
-function tooLarge(): ChatError {
-  return new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
 }
 
 /** What a delta adds to the one before it. */

@@ -200,7 +200,7 @@ describe("an approval that expires", () => {
     visitor.close();
   });
 
-  it("in a message with no room for its refusal ends the turn, and leaves no alarm", async () => {
+  it.each(["approved", "expired"])("in a message that is full is %s all the same; the run after it finds no room", async (how) => {
     vi.spyOn(Puppet, "configure").mockReturnValue({ approvalExpiresMs: 60_000 });
     await withClock(async (move) => {
       const { threadId, socket, epoch } = await openThread();
@@ -220,10 +220,16 @@ describe("an approval that expires", () => {
       });
       await socket.until(() => socket.of("delta").some(({ turn }) => turn?.state === "waiting"));
       const answer = { type: "resolve", id: newId(), epoch, turnId: send.id, approvalId: "a1", approved: true };
-      expect(await ask(socket, answer)).toMatchObject({ type: "error", code: "too_large" });
-      move(60_000);
-      await runDurableObjectAlarm(stubOf(threadId));
-      expect((await socket.next("turn")).ended.facts).toMatchObject({ outcome: "failed", error: { code: "too_large" } });
+      if (how === "approved") expect(await ask(socket, answer)).toMatchObject({ type: "ack" });
+      else {
+        move(60_000);
+        await runDurableObjectAlarm(stubOf(threadId));
+      }
+      await play(threadId, ({ turn }) => expect(() => turn.write({ type: "data-more", data: 0 })).toThrow("at most"));
+      await end("stop", socket, epoch, send.id);
+      expect((await socket.next("turn")).ended.facts).toMatchObject({ outcome: "stopped" });
+      const reply = (await stored(threadId)).at(-1);
+      expect(reply!.parts.find(({ type }) => type === "tool-pay")).toMatchObject({ approval: { id: "a1", approved: how === "approved" } });
       expect((await traceOf(threadId)).alarm).toBeNull();
     });
   });

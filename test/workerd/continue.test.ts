@@ -141,6 +141,36 @@ describe("continue of a reply that", () => {
     expect(messages[1]!.parts).toEqual([STEP, done(LONG), STEP, done("more 1"), STEP, done("more 2")]);
   });
 
+  it("only brings a part up to date, or the metadata, has gone on: what it says now is stored", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const { threadId, socket, epoch } = await openThread();
+    const send = sendOf(epoch, "u1");
+    await accepted(socket, send);
+    await play(threadId, (run) => {
+      run.write({ type: "data-progress", id: "p", data: { percent: 50 } });
+      run.text(LONG);
+    });
+    await end("stop", socket, epoch, send.id);
+    await socket.next("turn");
+    const other = await TestSocket.open(threadId, "user-1");
+    for (const [n, chunk] of [
+      [2, { type: "data-progress", id: "p", data: { percent: 100 } }],
+      [3, { type: "message-metadata", messageMetadata: { model: "b" } }],
+    ] as const) {
+      await accepted(socket, continueOf(epoch, send.id));
+      await play(threadId, (run) => {
+        run.write(chunk);
+        run.fail(new Error("no"));
+      });
+      const { ended } = await socket.next("turn", n);
+      expect(ended).toMatchObject({ messageId: send.id, facts: { outcome: "failed" } });
+      expect(ended.isLastTurn).toBeUndefined();
+      const [, settled] = await expectSameView(threadId, socket, other);
+      expect(settled!.parts.slice(0, 3)).toEqual([STEP, { type: "data-progress", id: "p", data: { percent: 100 } }, done(LONG)]);
+      expect(settled!.metadata).toEqual(n === 2 ? undefined : { model: "b" });
+    }
+  });
+
   it.each(["stopped", "failed", "completed"] as const)("has no more to say (%s) stays, with the outcome as its last turn", async (how) => {
     const { threadId, socket, epoch, replyId } = await openCut("interrupted");
     const other = await TestSocket.open(threadId, "user-1");

@@ -46,6 +46,21 @@ describe("a model that runs ahead of its reader: a tool whose chunk was never re
 
   const BOTH = ["charge", "hang"];
 
+  it("has outputs that a reply cannot hold together: the first is kept, of the other that it did not fit", async () => {
+    const output = "x".repeat(9_000_000);
+    const { scene, turnId } = await ahead(["charge", "charge"], { execute: () => Promise.resolve(output) });
+    await scene.inside(() => scheduler.wait(0));
+    await end("stop", scene.socket, scene.socket.epoch, turnId);
+    expect((await ended(scene)).facts.outcome).toBe("stopped");
+    const [, reply] = await stored(scene.threadId);
+    const calls = callsOf(reply!.parts);
+    expect(calls.map(({ state, errorText }) => [state, errorText])).toEqual([
+      ["output-available", undefined],
+      ["output-error", "The result did not fit into the reply."],
+    ]);
+    expect(calls[0]!.output).toEqual({ truncated: true, bytes: output.length + 2 });
+  });
+
   it("is in the reply that a stop keeps", async () => {
     const { scene, turnId } = await ahead(BOTH);
     await end("stop", scene.socket, scene.socket.epoch, turnId);

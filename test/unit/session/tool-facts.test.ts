@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { UNKNOWN_OUTCOME } from "../../../src/protocol/tool-part.ts";
-import { missingChunks, rerunnableCalls, unknownOutcomes } from "../../../src/session/tool-facts.ts";
+import { missingChunks, rerunnableCalls, unknownOutcomes, withinRoom } from "../../../src/session/tool-facts.ts";
 import { closingChunks } from "../../../src/protocol/close-open-parts.ts";
 import { emptyLive, foldChunks } from "../../../src/protocol/fold.ts";
 import type { Chunk, LiveState, Part } from "../../../src/protocol/messages.ts";
@@ -24,6 +24,28 @@ const failed: ToolCallRow["outcome"] = { type: "error", errorText: "It broke." }
 const parts = (live: LiveState): Part[] => live.message.parts;
 /** The message with what it lacks. */
 const completed = (live: LiveState, rows: ToolCallRow[], base?: number): Part[] => parts(foldChunks(live, missingChunks(live, rows, base)));
+
+describe("facts that do not fit into the message", () => {
+  const big = "x".repeat(1_000);
+  const rows = [row({ callId: "a", input: { big }, outcome: output(big) }), row({ callId: "b", n: 2, outcome: output(big) })];
+
+  it("give their payload up, each by itself, and keep the call and that it has an end", () => {
+    const facts = withinRoom(missingChunks(liveOf(STEP), rows), 1_200);
+    expect(facts).toEqual([
+      { type: "tool-input-available", toolCallId: "a", toolName: "roll", input: { big } },
+      { type: "tool-output-error", toolCallId: "a", errorText: "The result did not fit into the reply." },
+      { type: "tool-input-available", toolCallId: "b", toolName: "roll", input: { sides: 6 } },
+      { type: "tool-output-error", toolCallId: "b", errorText: "The result did not fit into the reply." },
+    ]);
+    expect(withinRoom(facts, -1)).toMatchObject([{ input: {} }, {}, { input: {} }, {}]);
+    expect(withinRoom(missingChunks(liveOf(STEP), rows), 10_000)).toEqual(missingChunks(liveOf(STEP), rows));
+  });
+
+  it("are said once: the message lacks nothing afterwards", () => {
+    const live = foldChunks(liveOf(STEP), withinRoom(missingChunks(liveOf(STEP), rows), 0));
+    expect(missingChunks(live, rows)).toEqual([]);
+  });
+});
 
 describe("what the message lacks", () => {
   it("is a whole call that began before its chunk was read", () => {

@@ -72,18 +72,23 @@ describe("what is written besides the chunks of a run", () => {
     expect(log.write([{ type: "start-step" }])).toMatchObject({ from: 4 });
   });
 
-  it("is refused whole when it would take the message over 16 MB", () => {
+  it("is never refused, and takes of the room of what a run adds", () => {
     const log = new TurnLog(tableOf(), "the-turn", EMPTY);
+    const delta: Chunk = { type: "text-delta", id: "t", delta: "x".repeat(LIMITS.maxMessageBytes - 1_000) };
     log.push({ type: "text-start", id: "t" });
-    log.push({ type: "text-delta", id: "t", delta: "x".repeat(LIMITS.maxMessageBytes - 1_000) });
-    const tooLong: Chunk = { type: "data-x", data: "x".repeat(1_000) };
+    log.push(delta);
+    const { room } = log;
+    expect(room).toBe(LIMITS.maxMessageBytes - JSON.stringify(delta).length - JSON.stringify({ type: "text-start", id: "t" }).length);
+    const end: Chunk = { type: "text-end", id: "t" };
+    log.commit(log.write([end, { type: "data-x", data: "x".repeat(1_000) }])!);
+    expect(log.room).toBeLessThan(0);
     try {
-      log.write([tooLong]);
+      log.push({ type: "start-step" });
       expect.unreachable();
     } catch (error) {
       expect(isChatError(error) && error.code).toBe("too_large");
     }
-    expect(log.write()?.items).toHaveLength(2);
+    expect(log.live.seq).toBe(4);
   });
 
   it("counts towards those 16 MB, and so does the base", () => {
