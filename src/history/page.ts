@@ -21,7 +21,7 @@ export function readPage(messages: MessageTable, last: string | null): Page {
   let next = last;
   while (next !== null && page.length < LIMITS.pageMessages) {
     const message = messages.find(next);
-    if (!message) return { messages: page.reverse(), hasEarlier: false };
+    if (!message || page.some(({ id }) => id === message.id)) return { messages: page.reverse(), hasEarlier: false };
     bytes += bytesAsSent(message, stubMessage);
     if (page.length > 0 && bytes > LIMITS.pageBytes) break;
     page.push(message);
@@ -30,14 +30,14 @@ export function readPage(messages: MessageTable, last: string | null): Page {
   return { messages: page.reverse(), hasEarlier: next !== null };
 }
 
-/** The whole branch that ends at `last`, oldest first. */
+/** The whole branch that ends at `last`, oldest first. One whose parents run in a circle (damage) has each message once. */
 export function readBranch(messages: MessageTable, last: string | null): Message[] {
-  const branch: Message[] = [];
-  for (let next = last; next !== null;) {
+  const branch = new Map<string, Message>();
+  for (let next = last; next !== null && !branch.has(next);) {
     const message = messages.find(next);
     if (!message) break;
-    branch.push(message);
+    branch.set(next, message);
     next = message.parent;
   }
-  return branch.reverse();
+  return [...branch.values()].reverse();
 }

@@ -122,7 +122,7 @@ export class Answers {
   }
 
   #refuseForeignClaim(turn: TurnRow, callId: string, connectionId: string | undefined): void {
-    const holder = this.#openClaims(turn)[callId];
+    const holder = new Map(Object.entries(this.#openClaims(turn))).get(callId);
     if (holder !== undefined && holder !== connectionId) throw new ChatError("already_claimed", "Another connection runs this call.");
   }
 }

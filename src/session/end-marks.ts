@@ -86,6 +86,7 @@ export class EndMarks {
         if (this.#work !== work) return;
         if (hasThrown && mark.tries < MAX_TRIES) return this.#postpone(mark);
         this.#remove(mark);
+        this.#fresh.delete(mark.turnId);
       }
     } catch (error) {
       this.#ports.report(error);
