@@ -1,10 +1,8 @@
 // One chat of a transport: its client, and what is known of `useChat`'s own list: ids that are only its, and messages that it has
 // by itself. The client connects when it is first used, and disconnects some time after nothing uses it any more.
 import { createChatClient } from "../client/chat-client.ts";
-import { toChatError } from "../client/errors.ts";
-import type { ChatClient, ChatClientOptions, ChatSnapshot } from "../client/types.ts";
-import type { SendCommand } from "../protocol/frames.ts";
-import { newId as randomId } from "../protocol/ids.ts";
+import { NOT_FOUND, toChatError } from "../client/errors.ts";
+import type { ChatClient, ChatSnapshot, Sending } from "../client/types.ts";
 import type { Chunk, Part } from "../protocol/messages.ts";
 import type { Told } from "./message-chunks.ts";
 import { streamTurn } from "./turn-stream.ts";
@@ -20,13 +18,10 @@ export interface Chat extends Pick<Watchers, "list" | "show"> {
   readonly client: ChatClient;
   /** The id in the thread of a message that `useChat` has under `localId`. */
   idOf: (localId: string) => string;
-  /**
-   * Runs `call`, which makes one message: that which `useChat` has under `localId`. It gets that id too, where the server takes
-   * such an id. Not so when it is not `isNew`: what takes the place of a message has another.
-   */
-  as: <Result>(localId: string, isNew: boolean, call: () => Result) => Result;
-  /** Sends a message, which makes the thread when there is none. @returns the id of its turn */
-  send: (localId: string, parts: Part[], body: unknown) => Promise<string>;
+  /** What `sending` makes is the message that `useChat` has under `localId`. */
+  as: (localId: string, sending: Sending) => Sending;
+  /** Sends a message, which makes the thread when there is none. It gets the `localId` too, where the server takes such an id. */
+  send: (localId: string, parts: Part[], body: unknown) => Sending;
   /** Until `work` is done, the chat is in use. */
   use: <Result>(work: () => Promise<Result>) => Promise<Result>;
   stream: (turnId: string, held?: Told) => ReadableStream<Chunk>;
@@ -44,33 +39,17 @@ export function viewOf({ connect, subscribe }: ChatClient): Promise<ChatSnapshot
       const { connection } = snapshot;
       if (connection.kind === "live") resolve(snapshot);
       else if (connection.kind === "stopped") reject(toChatError(connection.reason));
+      else if (connection.kind === "idle") reject(toChatError(NOT_FOUND));
       else return;
       queueMicrotask(() => end());
     });
   });
 }
 
-/** A client whose ticket makes the thread with the message that `first` gives; without one, it is asked for as it is. */
-function createClient(options: ChatClientOptions, first: () => SendCommand | undefined): ChatClient {
-  const { fetch = (...request) => globalThis.fetch(...request) } = options;
-  return createChatClient({
-    ...options,
-    fetch: (url, init) => {
-      const command = `${url as string}`.endsWith("/ticket") && first();
-      return fetch(url, command ? { ...init, body: JSON.stringify({ create: true, command }) } : init);
-    },
-  });
-}
-
 /** The chat of a thread. Opens nothing by itself. */
 export function createChat(options: ChatTransportOptions, threadId: string): Chat {
   const { deps, create = true } = options;
-  const newId = deps?.newId ?? randomId;
   const setTimer = deps?.setTimer ?? ((run: () => void, delayMs: number) => clearTimeout.bind(null, setTimeout(run, delayMs)));
-  /** Ids to give out before new ones: of a turn, and of its message. */
-  const proposed: string[] = [];
-  /** The message that a thread is to be made with. */
-  let first: SendCommand | undefined;
   const ids = new Map<string, string>();
   /** Messages that `useChat` has by itself: written here, or streamed to it. */
   const own = new Set<string>();
@@ -81,13 +60,7 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
   let isHeld = false;
   let cancelIdle: (() => void) | undefined;
 
-  /** True while there may be no thread: one that let us in once is there. */
-  const isUnseen = () => create && !client.getSnapshot().principal;
-  const isOnItsWay = ({ messageId }: SendCommand) =>
-    client.getSnapshot().messages.some(({ id, delivery }) => id === messageId && delivery === "sending");
-  const client = createClient({ ...options, threadId, deps: { ...deps, newId: () => proposed.shift() ?? newId() } }, () =>
-    first && isUnseen() && isOnItsWay(first) ? first : undefined,
-  );
+  const client = createChatClient({ ...options, threadId, create: create && "if-missing" });
   const watchers = createWatchers(
     client,
     (id) => own.has(id),
@@ -106,32 +79,16 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
     if (watchers.isEmpty() && !isHeld) cancelIdle = setTimer(client.close, IDLE_MS);
   };
 
-  const as: Chat["as"] = (localId, isNew, call) => {
-    const isFree = isNew && ID.test(localId) && !client.getSnapshot().messages.some(({ id }) => id === localId);
-    const messageId = isFree ? localId : newId();
+  const as: Chat["as"] = (localId, sending) => {
+    const { turnId, messageId } = sending;
     ids.set(localId, messageId);
-    proposed.push(newId(), messageId);
-    for (const id of proposed) own.add(id);
-    try {
-      return call();
-    } finally {
-      proposed.length = 0;
-    }
+    own.add(turnId).add(messageId);
+    return sending;
   };
 
-  const send: Chat["send"] = async (localId, parts, body) => {
-    const sending = as(localId, true, () => {
-      const [id, messageId] = proposed as [string, string];
-      first = { type: "send", id, messageId, parts, body };
-      return client.send({ parts, body });
-    });
-    const messageId = ids.get(localId)!;
-    // When there is no thread, the client may have been told so before there was a message to make it with.
-    const { turnId } = await sending.catch((error: { code?: string }) => {
-      if (error.code !== "not_found" || !isUnseen()) throw error;
-      return client.retry(messageId);
-    });
-    return turnId;
+  const send: Chat["send"] = (localId, parts, body) => {
+    const isFree = ID.test(localId) && !client.getSnapshot().messages.some(({ id }) => id === localId);
+    return as(localId, client.send({ parts, body, ...(isFree && { messageId: localId }) }));
   };
 
   const stream: Chat["stream"] = (turnId, held) => {

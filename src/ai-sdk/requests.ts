@@ -41,7 +41,7 @@ export async function ask(chat: Chat, { trigger, messageId, messages, body }: Tr
   const isRegenerate = trigger === "regenerate-message";
   if (message.role !== "user" && !isRegenerate) return answer(chat, message);
   // Without an id, it is a new one.
-  if (!isRegenerate && messageId === undefined) return { turnId: await chat.send(message.id, partsOf(message), body) };
+  if (!isRegenerate && messageId === undefined) return chat.send(message.id, partsOf(message), body);
   return askAgain(chat, message, !isRegenerate, body);
 }
 
@@ -57,12 +57,12 @@ async function askAgain(chat: Chat, message: AnyUIMessage, mayDiffer: boolean, b
   const here = known ?? queued;
   const isOther = mayDiffer && (!here || JSON.stringify(partsOf(here)) !== JSON.stringify(parts));
   // The server never had it: an attempt before this page, or of a client that is gone.
-  if (!here && !view.hasEarlier) return { turnId: await chat.send(message.id, parts, body) };
+  if (!here && !view.hasEarlier) return chat.send(message.id, parts, body);
   if (queued?.turnId && !hasFailed) {
     if (isOther) await client.edit({ turnId: queued.turnId, parts, body });
     return { turnId: queued.turnId };
   }
-  if (isOther) return chat.as(message.id, false, () => client.edit({ messageId, parts, body }));
+  if (isOther) return chat.as(message.id, client.edit({ messageId, parts, body }));
   return hasFailed ? client.retry(messageId) : client.regenerate(messageId, { body });
 }
 

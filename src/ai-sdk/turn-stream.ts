@@ -43,6 +43,7 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
   let messageId = turnId;
   let parent: string | null = null;
   let wake: (() => void) | undefined;
+  let unhear: (() => void) | undefined;
   let unsubscribe: (() => void) | undefined;
 
   const end = (last: Chunk[]) => {
@@ -74,6 +75,7 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
   };
 
   const leave = (isWhole: boolean) => {
+    unhear?.();
     unsubscribe?.();
     unsubscribe = undefined;
     onEnd(isWhole);
@@ -82,6 +84,11 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
   return new ReadableStream<Chunk>(
     {
       start: () => {
+        unhear = client.on("*", (data, type) => {
+          // No state, so it is told as it comes: `onData` hears of it.
+          if (/^data-/.test(type)) chunks.push({ type, data, transient: true } as Chunk);
+          wake?.();
+        });
         unsubscribe = client.subscribe(() => wake?.());
       },
       pull: async (controller) => {

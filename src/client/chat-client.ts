@@ -1,7 +1,7 @@
 // One thread in one page: wires connection, replica and outbox to one snapshot. Owns no rule of its own but the order in
 // which a frame is taken: replica, outbox, connection, subscribers.
 import type { ErrorBody } from "../errors.ts";
-import type { SendCommand, ServerFrame, SyncRead, WindowFrame } from "../protocol/frames.ts";
+import type { EventFrame, SendCommand, ServerFrame, SyncRead, WindowFrame } from "../protocol/frames.ts";
 import { newId } from "../protocol/ids.ts";
 import { createCommands } from "./commands.ts";
 import { createConnection } from "./connection.ts";
@@ -9,7 +9,7 @@ import type { ConnectionState } from "./connection-machine.ts";
 import { CLOSED, NOT_FOUND } from "./errors.ts";
 import { createOutbox, type Request } from "./outbox.ts";
 import { createPacer } from "./pacing.ts";
-import { onNextFrame, page } from "./page.ts";
+import { onNextFrame, page, safely } from "./page.ts";
 import { applyFrame, cursorOf, EMPTY_REPLICA, type Replica } from "./replica.ts";
 import { createSnapshotStore } from "./snapshot-store.ts";
 import { requestTicket } from "./ticket-source.ts";
@@ -37,12 +37,13 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const deps = { ...PLATFORM, ...given.deps };
   const outbox = createOutbox(deps.newId);
   const keeper = options.storage?.(outbox, options);
+  const listeners = new Set<(frame: EventFrame) => void>();
   /** What frames were skipped for. */
   const skipped = new Set<string>();
   let replica: Replica = EMPTY_REPLICA;
   let state: ConnectionState = { kind: "idle" };
-  /** True while the thread is still to be made by the first `send`. */
-  let isToBeMade = given.create;
+  /** False once the thread is there. */
+  let { create } = given;
   /** Id of the sync that is under way, or empty. */
   let syncing = "";
   /** Cursor of the last sync of this connection. */
@@ -73,7 +74,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
       // It was not opened for want of a message, and now there may be one.
       if (state === before) open("connect");
     });
-    if (!isToBeMade || first()) connection.dispatch(event);
+    if (create !== true || first()) connection.dispatch(event);
     else outbox.refuse(NOT_FOUND);
   };
 
@@ -103,6 +104,8 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
       case "page":
         outbox.accept(frame);
         break;
+      case "event":
+        return listeners.forEach((tell) => safely(() => tell(frame)));
       case "mark":
         return connection.write({ type: "window", mark: frame.mark } satisfies WindowFrame);
       case "error": {
@@ -128,11 +131,16 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const connection = createConnection(options, deps, {
     cursor: () => cursorOf(replica),
     requestTicket: async (signal) => {
-      const wish = isToBeMade ? { create: true, command: first()?.request as SendCommand } : {};
-      const answer = await requestTicket(options, wish, signal);
-      isToBeMade &&= !answer.ticket;
-      if (answer.ack) outbox.accept(answer.ack);
-      return answer;
+      const command = create ? (first()?.request as SendCommand) : undefined;
+      const { ticket, ack, error } = await requestTicket(options, command ? { create: true, command } : {}, signal);
+      if (ack) outbox.accept(ack);
+      if (ticket) create = false;
+      if (create === "if-missing" && !command && error?.code === "not_found") {
+        // That is no error. A message that came meanwhile makes it.
+        if (!first()) outbox.refuse(error);
+        connection.dispatch(first() ? "reconnect" : "close");
+      }
+      return { ticket, error };
     },
     onState: (next) => {
       state = next;
@@ -162,6 +170,13 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
     subscribe: (listener) => {
       if (state.kind === "idle") open("connect");
       return store.subscribe(listener);
+    },
+    on: (event: string, listener: (data: unknown, event: string) => void) => {
+      const tell = ({ event: name, data }: EventFrame) => {
+        if (event === name || event === "*") listener(data, name);
+      };
+      listeners.add(tell);
+      return () => listeners.delete(tell);
     },
     connect: () => open("connect"),
     reconnect: () => open("reconnect"),

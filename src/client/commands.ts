@@ -7,7 +7,7 @@ import type { Outbox, Request, TurnFields } from "./outbox.ts";
 import type { Replica } from "./replica.ts";
 import type { BodyInput, ChatClient, ClientDeps, Sending, SendInput } from "./types.ts";
 
-export type Commands = Omit<ChatClient, "getSnapshot" | "subscribe" | "connect" | "reconnect" | "close">;
+export type Commands = Omit<ChatClient, "getSnapshot" | "subscribe" | "on" | "connect" | "reconnect" | "close">;
 
 /** The parts and the body of a message. */
 function contentOf(input: SendInput): { parts: Part[]; body?: unknown } {
@@ -61,10 +61,11 @@ export function createCommands(
 
   const goOn = again("continue");
 
-  const send = (input: SendInput) => enter({ type: "send", id: newId(), messageId: newId(), ...contentOf(input) });
+  const send = (input: SendInput, messageId?: string) =>
+    enter({ type: "send", id: newId(), messageId: messageId ?? newId(), ...contentOf(input) });
 
   return {
-    send,
+    send: (input) => send(input, (input as { messageId?: string }).messageId),
 
     edit: ((input: TurnFields & { turnId?: string; text: string }) => {
       const { turnId, messageId } = input;

@@ -7,8 +7,8 @@ import { page } from "./page.ts";
 import type { ChatClientOptions, ClientDeps } from "./types.ts";
 
 interface TicketAnswer {
-  ticket?: string;
-  error?: ErrorBody;
+  ticket?: string | undefined;
+  error?: ErrorBody | undefined;
 }
 
 /** What a connection asks of its client. */

@@ -131,7 +131,8 @@ export function createOutbox(newId: () => string): Outbox {
       const settled = new Promise<Message | null>((settle) => (entry.settle = settle));
       // Who awaits it sees the rejection; nobody has to.
       settled.catch(() => {});
-      entry.answer = Object.assign(answer, { settled });
+      const { id: turnId, messageId, newMessageId = messageId } = request as TurnFields;
+      entry.answer = Object.assign(answer, { settled, turnId, messageId: newMessageId });
       entries.push(entry);
       if (refusal) fail(entry, refusal);
       return entry;

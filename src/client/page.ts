@@ -12,9 +12,13 @@ interface Page {
 
 export const page = globalThis as unknown as Page;
 
-/** Reports an error that nobody can be given, as the platform reports one that nobody caught. */
-export function reportError(error: unknown): void {
-  (page.reportError ?? console.error)(error);
+/** Calls a listener of the app. What it throws is its own mistake, reported as the platform reports what nobody caught. */
+export function safely(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    (page.reportError ?? console.error)(error);
+  }
 }
 
 /** True where someone may be looking: there are frames, and the page is not hidden. */

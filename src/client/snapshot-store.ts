@@ -1,5 +1,5 @@
 // One value that is derived when it is asked for, and the subscribers that hear of it, once per batch of changes.
-import { reportError } from "./page.ts";
+import { safely } from "./page.ts";
 
 export interface SnapshotStore<Snapshot> {
   get: () => Snapshot;
@@ -32,11 +32,7 @@ export function createSnapshotStore<Snapshot extends object>(
       const tell = () => {
         if (told === get()) return;
         told = get();
-        try {
-          listener(told);
-        } catch (error) {
-          reportError(error); // Its own mistake: the others hear of the change all the same.
-        }
+        safely(() => listener(told!));
       };
       tellers.add(tell);
       tell();

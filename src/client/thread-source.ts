@@ -1,7 +1,7 @@
 // What the bindings share. A binding takes a client, which stays the app's, or the options of one, which is then the binding's:
 // it opens with its first subscriber and closes after its last one, so no framework has to say when a page is left.
 import { createChatClient } from "./chat-client.ts";
-import { page, reportError } from "./page.ts";
+import { page, safely } from "./page.ts";
 import type { ChatClient, ChatClientOptions, ChatSnapshot, ChatTypes } from "./types.ts";
 
 /**
@@ -58,11 +58,7 @@ export function subscribeLater<Types extends ChatTypes>({ getSnapshot, subscribe
     queueMicrotask(() => {
       if (!isOver) end = subscribe(listener);
     });
-    try {
-      listener(getSnapshot());
-    } catch (error) {
-      reportError(error); // As the client does, which tells it all that follows.
-    }
+    safely(() => listener(getSnapshot()));
     return () => {
       isOver = true;
       end?.();

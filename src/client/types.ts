@@ -18,6 +18,8 @@ export interface ChatTypes {
   body?: unknown;
   /** The app state of a thread. */
   state?: unknown;
+  /** Events of the app, by name: what `this.broadcast(name, data)` and `connection.send(name, data)` give. */
+  events?: Record<string, unknown>;
 }
 
 type Metadata<Types> = Types extends { metadata: infer Value } ? Value : unknown;
@@ -25,6 +27,10 @@ type DataParts<Types> = Types extends { dataParts: infer Value extends Record<st
 type Tools<Types> = Types extends { tools: infer Value extends NonNullable<ChatTypes["tools"]> } ? Value : NonNullable<ChatTypes["tools"]>;
 type Body<Types> = Types extends { body: infer Value } ? Value : unknown;
 type State<Types> = Types extends { state: infer Value } ? Value : unknown;
+/** Events by name; transient data parts are told under the type of their chunk. */
+type Events<Types> = (Types extends { events: infer Value extends Record<string, unknown> } ? Value : Record<string, unknown>) & {
+  [Name in keyof DataParts<Types> as `data-${Name & string}`]: DataParts<Types>[Name];
+};
 
 /** How far an own message has come: `sent` means that the server has stored it. Absent once it is in the thread. */
 export type Delivery = "sending" | "sent" | "failed";
@@ -97,8 +103,11 @@ export interface BodyInput<Types extends ChatTypes = ChatTypes> {
 /** What a message says. */
 export type MessageInput<Types extends ChatTypes = ChatTypes> = ({ text: string } | { parts: Part[] }) & BodyInput<Types>;
 
-/** What `send` takes: text, or parts, each with the app's per-request `body`. */
-export type SendInput<Types extends ChatTypes = ChatTypes> = string | MessageInput<Types>;
+/**
+ * What `send` takes: text, or parts, each with the app's per-request `body`. `messageId`: the id of the message (8 to 64 of
+ * `A-Z a-z 0-9 _ -`), where the app has one already; a new one by default.
+ */
+export type SendInput<Types extends ChatTypes = ChatTypes> = string | (MessageInput<Types> & { messageId?: string });
 
 /** A person's answer to a request for approval. */
 export interface ApprovalAnswer {
@@ -145,6 +154,10 @@ export interface SendResult {
 
 /** The promise of a `send`, or of anything else that asks for a reply: resolves at the ack. */
 export type Sending<Types extends ChatTypes = ChatTypes> = Promise<SendResult> & {
+  /** Id of the turn that was asked for, known before the server has it. */
+  readonly turnId: string;
+  /** Id of its own message; for `regenerate` and `continue` that of the message that they are about. */
+  readonly messageId: string;
   /** Resolves when the turn has ended: with the reply, or null when there is none (or it is beyond the loaded page). */
   readonly settled: Promise<ChatMessage<Types> | null>;
 };
@@ -180,8 +193,12 @@ export interface ChatClientOptions {
   /** Where `routeChatRequest` listens: absolute, or relative to the page. */
   url: string;
   threadId: string;
-  /** Makes the thread with the first `send`, and opens nothing before it. */
-  create?: boolean;
+  /**
+   * Makes the thread with the first `send`. `true`: for a new id; opens nothing before that. `"if-missing"`: for an id that may be
+   * one of a thread; connects, and one that is not there is no error: `connection` is `idle` until the first `send`.
+   * @default false: a thread that is not there is the error `not_found`
+   */
+  create?: boolean | "if-missing";
   /** Headers of each ticket request; a function is called for each one. */
   headers?: Resolvable<Record<string, string> | Headers>;
   /** Credentials mode of each ticket request. */
@@ -262,6 +279,12 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
    * @throws {ChatError} (rejects) `not_found`
    */
   loadPart: (messageId: string, index: number) => Promise<Part>;
+  /**
+   * Calls `listener` with the data of each event of this name from now on, `"*"` for any: what the app broadcasts, and data parts
+   * that are transient, by their type (`data-progress`). An event is told once, to the connections of the moment: what must not
+   * be missed belongs into a message or the state. Opens nothing. The result ends that.
+   */
+  on: <Name extends string & keyof Events<Types>>(event: Name, listener: (data: Events<Types>[Name], event: string) => void) => () => void;
   /** Connects an idle or stopped client. With `create`, does nothing before the first `send`. */
   connect: () => void;
   /** Drops what there is and connects anew, from any state. */

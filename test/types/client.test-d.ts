@@ -12,6 +12,8 @@ interface StudyTypes {
   };
   body: { tone: string };
   state: { plan: boolean; tasks: string[] };
+  dataParts: { progress: { percent: number } };
+  events: { typing: { name: string } };
 }
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -46,6 +48,25 @@ void client.edit({ messageId: "m", text: "Better", body: { tone: 1 } });
 void client.regenerate("m", { body: { tone: 1 } });
 // @ts-expect-error a reply that goes on says nothing new
 void client.continue("m", { text: "More" });
+
+// Ids.
+const { turnId, messageId } = client.send({ text: "Hi", messageId: "of-the-app" });
+same<typeof turnId, string>(true);
+same<typeof messageId, string>(true);
+// @ts-expect-error an edit names the message that it changes, and makes the new one's id
+void client.edit({ messageId: "m", newMessageId: "n", text: "Better" });
+void createChatClient({ ...options, create: "if-missing" });
+// @ts-expect-error no such way to make a thread
+void createChatClient({ ...options, create: "always" });
+
+// Events.
+client.on("typing", ({ name }) => name.trim());
+client.on("data-progress", ({ percent }, event) => event.trim() + percent.toFixed());
+createChatClient(options).on("anything", (data) => void (data as string));
+// @ts-expect-error no such event
+client.on("joined", () => {});
+// @ts-expect-error the data has the app's type
+client.on("typing", ({ name }) => name.toFixed());
 
 // Answers.
 void client.approve("a", { approved: true });

@@ -39,6 +39,26 @@ describe.each(RELEASES)("a chat of %s", (_, make) => {
     expect(stored[1]!.parts).toEqual(chat.messages[1]!.parts);
   });
 
+  it("hears of transient data while it streams, before and after the first word, and keeps none of it", async () => {
+    const heard: unknown[] = [];
+    const chat = open({ onData: (part) => heard.push(part) });
+    void chat.sendMessage({ text: "Hello" });
+    await world.pass();
+    const note = (text: string) => world.play.turn.write({ type: "data-note", data: { text }, transient: true });
+    note("thinking");
+    await world.pass();
+    world.play.text("Hi.");
+    note("done");
+    world.play.end();
+    await world.pass();
+    expect(heard).toMatchObject([
+      { type: "data-note", data: { text: "thinking" } },
+      { type: "data-note", data: { text: "done" } },
+    ]);
+    expect(stateOf(chat)).toEqual(["ready", "u: Hello", "a: Hi."]);
+    expect(JSON.stringify(chat.messages)).not.toContain("data-note");
+  });
+
   it("sends only the new message of a long history", async () => {
     await world.fill(ID, "one", "two");
     const chat = open({ messages: await transport.load(ID) });

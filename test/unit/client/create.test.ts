@@ -102,6 +102,16 @@ describe("a client that creates its thread", () => {
     expect(texts(world.snapshot).messages).toEqual(["Short", "Too long"]);
   });
 
+  it("gives the message and its turn the ids that the promise names at once, the message that of the app", async () => {
+    const world = await createWorld({ create: true });
+    const sending = world.client.send({ text: "Hello", messageId: "of-the-app" });
+    expect(sending).toMatchObject({ turnId: "id1", messageId: "of-the-app" });
+    expect((await sending).turnId).toBe("id1");
+    await quiet();
+    expect(world.server.thread.messages).toMatchObject([{ id: "of-the-app" }]);
+    expect(world.client.regenerate("of-the-app")).toMatchObject({ messageId: "of-the-app" });
+  });
+
   it("refuses what acts on a thread that is not made", async () => {
     const world = await createWorld({ create: true });
     const error = await world.client.cancel("turn").catch((reason: unknown) => reason);
@@ -109,5 +119,73 @@ describe("a client that creates its thread", () => {
     await world.client.stop();
     await world.client.loadEarlier();
     expect(world.server.requests).toEqual([]);
+  });
+});
+
+describe("a client that creates its thread if it is missing", () => {
+  const missing = refusal(404, "not_found", false);
+
+  it("shows a thread that is there, and asks for it as any other client does", async () => {
+    const world = await createWorld({
+      create: "if-missing",
+      prepare: (server) => void server.thread.send({ id: "turn-0", messageId: "message-0", parts: [{ type: "text", text: "Earlier" }] }),
+    });
+    await quiet();
+    expect(world.server.tickets.map(({ body }) => body)).toEqual([{}]);
+    expect(world.snapshot).toMatchObject({ connection: { kind: "live" }, messages: [{ role: "user" }] });
+    world.server.answers.push(missing);
+    world.server.socket.drop();
+    await world.clock.advance(1_000);
+    // It was there: now it is not, or not for us.
+    expect(world.snapshot).toMatchObject({ connection: { kind: "stopped" }, status: "error", error: { code: "not_found" } });
+  });
+
+  it("takes a thread that is not there for an empty one, which the first message makes", async () => {
+    const world = await createWorld({ create: "if-missing", prepare: (server) => void server.answers.push(missing) });
+    await quiet();
+    expect(world.snapshot).toMatchObject({ connection: { kind: "idle" }, status: "ready", error: null, messages: [] });
+    await expect(world.client.send("Hello")).resolves.toMatchObject({ position: 0 });
+    expect(world.server.tickets.map(({ body }) => body.create)).toEqual([undefined, true]);
+    await quiet();
+    expect(texts(world.snapshot).messages).toEqual(["Hello"]);
+    expect(world.snapshot.connection.kind).toBe("live");
+  });
+
+  it("makes it in the first request when the message is there already, and at once when it comes while that is asked", async () => {
+    const early = await createWorld({ create: "if-missing", watch: false });
+    await early.client.send("Hello");
+    expect(early.server.tickets.map(({ body }) => body.create)).toEqual([true]);
+    let answer = (): void => {};
+    const world = await createWorld({
+      create: "if-missing",
+      prepare: (server) => void server.answers.push(() => new Promise((resolve) => (answer = () => resolve(missing())))),
+    });
+    const sending = world.client.send("Hello");
+    answer();
+    await sending;
+    expect(world.server.tickets.map(({ body }) => body.create)).toEqual([undefined, true]);
+  });
+
+  it("refuses at once what acts on a thread that is missing, and looks again when it is asked to", async () => {
+    const world = await createWorld({ create: "if-missing", prepare: (server) => void server.answers.push(missing, missing) });
+    await quiet();
+    const error = await world.client.setTitle("New").catch((reason: unknown) => reason);
+    expect(isChatError(error, "not_found")).toBe(true);
+    expect(world.snapshot.connection.kind).toBe("idle");
+    world.client.connect();
+    await quiet();
+    expect(world.snapshot.connection.kind).toBe("live");
+  });
+
+  it("shows the refusal of a thread that is somebody else's", async () => {
+    const world = await createWorld({ create: "if-missing", prepare: (server) => void server.answers.push(missing, missing) });
+    await quiet();
+    const error = await world.client.send("Hello").catch((reason: unknown) => reason);
+    expect(isChatError(error, "not_found")).toBe(true);
+    expect(world.snapshot).toMatchObject({
+      connection: { kind: "stopped" },
+      error: { code: "not_found" },
+      messages: [{ delivery: "failed" }],
+    });
   });
 });

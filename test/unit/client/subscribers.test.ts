@@ -236,3 +236,55 @@ describe("frames that it cannot use", () => {
     expect(warn.mock.calls.map(String)).toEqual([expect.stringContaining("later"), expect.stringContaining("other")]);
   });
 });
+
+describe("on", () => {
+  it("hears of the events of its name in their order, by every connection, until it is ended", async () => {
+    const world = await createWorld();
+    const [typing, all] = [vi.fn(), vi.fn()];
+    const end = world.client.on("typing", typing);
+    world.client.on("*", all);
+    const before = world.snapshot;
+    world.server.socket.receive({ type: "event", event: "typing", data: 1 }, { type: "event", event: "joined" });
+    world.server.socket.drop();
+    await world.clock.advance(1_000);
+    world.server.socket.receive({ type: "event", event: "typing", data: 2 });
+    end();
+    end();
+    world.server.socket.receive({ type: "event", event: "typing", data: 3 });
+    expect(typing.mock.calls).toEqual([
+      [1, "typing"],
+      [2, "typing"],
+    ]);
+    expect(all.mock.calls.map(([, name]) => name as string)).toEqual(["typing", "joined", "typing", "typing"]);
+    expect(world.snapshot.messages).toBe(before.messages);
+  });
+
+  it("hears nothing of a connection that is no more, and opens none", async () => {
+    const world = await createWorld({ watch: false });
+    const listener = vi.fn();
+    world.client.on("typing", listener);
+    await quiet();
+    expect(world.server.requests).toEqual([]);
+    world.client.connect();
+    await quiet();
+    const { socket } = world.server;
+    world.client.close();
+    socket.receive({ type: "event", event: "typing" });
+    expect(listener).not.toHaveBeenCalled();
+  });
+
+  it("reports a listener that throws, and harms nobody", async () => {
+    const report = vi.fn();
+    vi.stubGlobal("reportError", report);
+    const world = await createWorld();
+    const listener = vi.fn();
+    const mistake = new Error("mine");
+    world.client.on("typing", () => {
+      throw mistake;
+    });
+    world.client.on("typing", listener);
+    world.server.socket.receive({ type: "event", event: "typing", data: 1 });
+    expect(report).toHaveBeenCalledExactlyOnceWith(mistake);
+    expect(listener).toHaveBeenCalledTimes(1);
+  });
+});
