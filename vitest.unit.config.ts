@@ -23,6 +23,8 @@ export default defineConfig({
   plugins: [svelte],
   resolve: { alias: [platform] },
   test: {
+    // Property tests take their time on a slow machine.
+    testTimeout: 20_000,
     projects: [
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"], exclude: [...configDefaults.exclude, IN_PAGE] } },
       {
