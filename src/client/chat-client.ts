@@ -1,7 +1,7 @@
 // One thread in one page: wires connection, replica and outbox to one snapshot. Owns no rule of its own but the order in
 // which a frame is taken: replica, outbox, connection, subscribers.
 import type { ErrorBody } from "../errors.ts";
-import type { EventFrame, SendCommand, ServerFrame, SyncRead, WindowFrame } from "../protocol/frames.ts";
+import type { DeltaFrame, EventFrame, SendCommand, ServerFrame, SyncRead, WindowFrame } from "../protocol/frames.ts";
 import { newId } from "../protocol/ids.ts";
 import { createCommands } from "./commands.ts";
 import { createConnection } from "./connection.ts";
@@ -95,10 +95,9 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
         break;
       case "snapshot":
       case "delta":
-        // One that does not follow on what is held is not the answer to a sync.
-        if (!next) break;
-        syncing = "";
-        connection.dispatch("synced");
+        // One that does not follow on what is held is not the answer to a sync, or comes too late for it.
+        if (next || `${(frame as DeltaFrame).from}` === lastCursor.split(".")[1]) syncing = "";
+        if (next) connection.dispatch("synced");
         break;
       case "ack":
       case "page":

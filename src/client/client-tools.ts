@@ -1,8 +1,9 @@
 // Runs client tools by themselves: each call in one page at a time, the one that the server has given it to. All of it stands
 // upon the public client, so that a page without client tools does not load it.
 import { isChatError } from "../errors.ts";
+import type { Part } from "../protocol/messages.ts";
 import type { Stub } from "../protocol/stubs.ts";
-import { toolNameOf, type ToolPart } from "../protocol/tool-part.ts";
+import { isCall, toolNameOf, type ToolPart } from "../protocol/tool-part.ts";
 import type { ChatClient, ChatSnapshot, ChatTypes, ClientTools, ToolOutcome } from "./types.ts";
 
 /** The server's bound. */
@@ -94,8 +95,8 @@ export function runClientTools<Types extends ChatTypes>(chat: ChatClient<Types>,
 function openCalls({ connection, turn, messages }: ChatSnapshot, tools: ClientTools): OpenCall[] {
   const live = messages.find(({ id }) => id === turn?.messageId);
   if (!turn || !live || connection.kind === "idle" || connection.kind === "stopped") return [];
-  return live.parts.flatMap((part, index) => {
-    const call = part as ToolPart;
+  return (live.parts as Part[]).flatMap((call, index) => {
+    if (!isCall(call)) return [];
     const name = toolNameOf(call);
     const isOpen = index >= turn.base && call.state === "input-available" && !call.providerExecuted && Object.hasOwn(tools, name);
     return isOpen ? { call, name, messageId: live.id, index } : [];

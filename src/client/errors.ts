@@ -2,8 +2,8 @@
 import type { ChatError, ErrorBody } from "../errors.ts";
 
 /** The `ChatError` of an error that came by wire. Known by `isChatError`, not by `instanceof`. */
-export function toChatError(body: ErrorBody): ChatError {
-  return Object.assign(new Error(body.message), body, { name: "ChatError" as const });
+export function toChatError({ code, message, retryable, details }: ErrorBody): ChatError {
+  return Object.assign(new Error(message), { name: "ChatError" as const, code, retryable, details });
 }
 
 export const CLOSED: ErrorBody = { code: "interrupted", message: "Client closed", retryable: true };

@@ -88,10 +88,20 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   /** The app state, with what `setState` has set and the server has not answered yet. Absent before the first connection. */
   state?: State<Types>;
   thread: { id: string; title: string | null; status: SessionView["status"] };
+  /** True once the server's view has come: from then on `messages` are the thread's, also while the connection is gone. */
+  isLoaded: boolean;
   /** Who the server takes us for. Null before the first connection. */
   principal: { id: string; name?: string } | null;
   role: Role | null;
   /** True when history goes on above the first message: see `loadEarlier`. */
+  hasEarlier: boolean;
+}
+
+/** What `GET /threads/:id/messages` answers. */
+export interface MessagePage<Types extends ChatTypes = ChatTypes> {
+  /** Settled ones, oldest first. */
+  messages: ChatMessage<Types>[];
+  /** True when history goes on above the first one. */
   hasEarlier: boolean;
 }
 

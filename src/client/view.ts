@@ -73,6 +73,7 @@ export function deriveSnapshot(former: ChatSnapshot | undefined, { threadId, rep
     queue: keepEach(former?.queue, queue),
     turn: turn && keep(former?.turn, turn),
     state,
+    isLoaded: !!session,
     thread: keep(former?.thread, { id: threadId, title, status: session?.status ?? "active" }),
   });
 }

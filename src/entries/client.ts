@@ -21,6 +21,7 @@ export type {
   ClientTools,
   Delivery,
   MessageInput,
+  MessagePage,
   OutboxKeeper,
   OutboxStorage,
   Sending,

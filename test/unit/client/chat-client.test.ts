@@ -425,6 +425,16 @@ describe("loadEarlier", () => {
 });
 
 describe("sync", () => {
+  it("is asked for again when its answer comes too late to follow on what is held", async () => {
+    const world = await createWorld();
+    world.server.losesRequests = true;
+    const { socket } = world.server;
+    const set = (from: number, to: number) => ({ type: "delta", from, to, session: { title: `${to}` }, turn: null }) as const;
+    const ended = { turnId: "turn-1", messageId: "message-1", seq: 0, facts: {} as never };
+    socket.receive(set(2, 3), { type: "turn", from: 0, to: 1, ended, turn: null }, set(0, 3));
+    expect(socket.sent).toMatchObject([{ cursor: "epoch1.0" }, { cursor: "epoch1.1" }]);
+  });
+
   it("is asked for once when frames are missing, and mends the view", async () => {
     const world = await createWorld();
     await world.client.send("a");
@@ -470,5 +480,28 @@ describe("sync", () => {
       world.client.reconnect();
       await quiet();
     }
+  });
+});
+
+describe("the view of the server", () => {
+  it("is loaded once the first one has come, and stays so without a connection", async () => {
+    const world = await createWorld({ prepare: (server) => (server.accepts = false) });
+    expect(world.snapshot).toMatchObject({ isLoaded: false, connection: { kind: "connecting" } });
+    world.server.socket.accept();
+    expect(world.snapshot).toMatchObject({ isLoaded: true, messages: [] });
+    world.server.socket.drop();
+    expect(world.snapshot).toMatchObject({ isLoaded: true, connection: { kind: "waiting" } });
+  });
+
+  it("may refuse with a body of strange keys: it is an error of chatcell all the same", async () => {
+    const world = await createWorld();
+    world.server.losesRequests = true;
+    const setting = world.client.setTitle("x");
+    world.server.socket.receive(
+      '{"type":"error","ref":"id1","code":"forbidden","message":"No.","retryable":false,"__proto__":{},"stack":"x"}',
+    );
+    const error = await failure(setting);
+    expect(isChatError(error, "forbidden")).toBe(true);
+    expect((error as Error).stack).not.toBe("x");
   });
 });
