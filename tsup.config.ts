@@ -41,6 +41,12 @@ const nodeEntry: NonNullable<Options["esbuildPlugins"]>[number] = {
   },
 };
 
+/** Imports of a chunk for nothing but its effects, which it has none of: the bundler of an app would warn of each. */
+const withoutBareImports: NonNullable<Options["plugins"]>[number] = {
+  name: "without-bare-imports",
+  renderChunk: (code) => ({ code: code.replaceAll(/^import "\.\/chunk-[^"]+";\n/gm, "") }),
+};
+
 export default defineConfig({
   entry: { ...entries, "index.node": path.relative(".", NODE_PLATFORM) },
   format: "esm",
@@ -60,6 +66,7 @@ export default defineConfig({
   removeNodeProtocol: false,
   clean: true,
   esbuildPlugins: [nodeEntry],
+  plugins: [withoutBareImports],
   sourcemap: false,
   external: [/^cloudflare:/, /^node:/, "ai", /^ai\//, "zod", /^zod\//, "react", "vue", "svelte", /^svelte\//],
 });
