@@ -69,7 +69,11 @@ export class Lease {
     const { tables, runner, report } = this.#ports;
     try {
       const turn = tables.turns.live();
-      if (turn?.id !== run.turnId || runner.of(turn) !== run) return;
+      if (!turn || runner.of(turn) !== run) {
+        // Another instance has taken the turn over: what becomes of it is stored there.
+        runner.release(run);
+        return run.abort();
+      }
       this.#endRun(run, turn, end.type === "fail" ? end : this.#finished(run, turn, end));
     } catch (error) {
       // Storage does not even say which turn is running. The lease alarm is still set, and finds the turn as an orphan.

@@ -50,6 +50,8 @@ export interface RunOptions {
 
 export class Run {
   readonly turnId: string;
+  /** Number of the run in its turn. */
+  readonly number: number;
   readonly log: TurnLog;
   readonly ledger: ToolLedger;
   usage: Usage | undefined;
@@ -69,6 +71,7 @@ export class Run {
 
   constructor({ turnId, messageId, number, log, ledger }: RunTarget, ports: RunPorts, options: RunOptions) {
     this.turnId = turnId;
+    this.number = number;
     this.log = log;
     this.ledger = ledger;
     this.#ports = ports;

@@ -1,5 +1,6 @@
 // The run of the live turn, which is the only thing of a turn that is in memory. Starts it, gives its chunks to the log and the
 // sockets, and lets go of it. Storage says which turn is running; a stored running turn without a run is an orphan.
+import { ChatError } from "../errors.ts";
 import type { LiveMessage } from "../protocol/messages.ts";
 import type { SocketHub } from "../sockets/hub.ts";
 import type { Database } from "../storage/database.ts";
@@ -47,8 +48,8 @@ export class Runner {
   }
 
   /** The run of this incarnation that holds a turn; null when none does. */
-  of(turn: Pick<TurnRow, "id">): Run | null {
-    return this.#run?.turnId === turn.id ? this.#run : null;
+  of(turn: Pick<TurnRow, "id" | "progress">): Run | null {
+    return this.#run?.turnId === turn.id && this.#run.number === turn.progress.run ? this.#run : null;
   }
 
   /** The log of a turn: of its run, or as storage has it. */
@@ -73,12 +74,17 @@ export class Runner {
   /** Calls `onTurn` for a turn that is stored as running, its attempt counted. */
   launch(turn: TurnRow, log: TurnLog): void {
     const { db, tables, hub, hooks, deps, flush, tools, report } = this.#ports;
-    const ledger = new ToolLedger({ db, table: tables.toolCalls, now: deps.now }, { id: turn.id, run: turn.progress.run });
+    const isCurrent = () => tables.turns.isRunning(turn);
+    const ledger = new ToolLedger({ db, table: tables.toolCalls, now: deps.now, isCurrent }, { id: turn.id, run: turn.progress.run });
     const run: Run = new Run(
       { turnId: turn.id, messageId: liveIdOf(turn), number: turn.progress.run, log, ledger },
       {
         flush: () => {
-          const written = db.transaction(() => log.write());
+          const written = db.transaction(() => {
+            // A development server may put another instance on this storage while this one still works.
+            if (!isCurrent()) throw new ChatError("interrupted", "Another run has taken this turn over.");
+            return log.write();
+          });
           if (!written) return;
           log.commit(written);
           hub.broadcast({ type: "chunks", turnId: turn.id, from: written.from, items: written.items });

@@ -20,6 +20,8 @@ export interface ToolLedgerPorts {
   db: Database;
   table: ToolCallTable;
   now: Deps["now"];
+  /** False when the turn is no longer in this run, as far as storage knows. */
+  isCurrent(): boolean;
 }
 
 export class ToolLedger {
@@ -62,7 +64,7 @@ export class ToolLedger {
    * @throws {ChatError} `interrupted` after {@link close}, `configuration` for an input without a JSON form: do not run the tool
    */
   begin(call: ToolCallStart): ToolCallEntry {
-    if (this.#closing.signal.aborted) {
+    if (this.#closing.signal.aborted || !this.#ports.isCurrent()) {
       throw new ChatError("interrupted", `The turn has ended: the tool ${JSON.stringify(call.name)} is not run.`);
     }
     const n = this.#takeUp(call) ?? this.#insert(call);

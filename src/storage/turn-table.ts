@@ -105,6 +105,13 @@ export class TurnTable {
     return turn?.state === "queued" ? undefined : turn;
   }
 
+  /** True when the turn is still running, and in this run. Reads one row, and no body. */
+  isRunning({ ord, id, progress }: Pick<TurnRow, "ord" | "id" | "progress">): boolean {
+    const row = this.#db.first<Pick<StoredRow, "id" | "state" | "progress">>("SELECT id, state, progress FROM cc_turn WHERE ord = ?", ord);
+    const stored: Partial<TurnProgress> = (row && tryParseObject(row.progress)) ?? {};
+    return row?.id === id && row.state === "running" && (stored.run ?? progress.run) === progress.run;
+  }
+
   /** When the first in line is due; null when it is not, or when there is none. Reads no body. */
   dueAt(): number | null {
     return this.#db.first<{ due_at: number | null }>("SELECT due_at FROM cc_turn ORDER BY ord LIMIT 1")?.due_at ?? null;

@@ -1,4 +1,5 @@
 // What becomes of a turn whose run died or fell silent: repeated when it had shown next to nothing, else kept or gone on with.
+import { env } from "cloudflare:workers";
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { emptyLive, foldChunks } from "../../src/protocol/fold.ts";
@@ -294,4 +295,40 @@ it("a repeat writes the attempt before it runs, and an alarm for the case that i
   await visit(threadId);
   expect(await query(threadId, "SELECT state, attempt FROM cc_turn")).toEqual([{ state: "running", attempt: 2 }]);
   expect((await traceOf(threadId)).alarm).toBeGreaterThan(Date.now());
+});
+
+describe("a run whose turn another instance has taken over on the same storage", () => {
+  const cases = ["says more", "ends", "fails", "calls a tool"] as const;
+  it.each(cases)("and %s changes nothing, and is aborted", async (what) => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const { threadId, socket, turnId } = await running(SHORT);
+    let hasRun = false;
+    const tool = { inputSchema: {}, execute: () => (hasRun = true) };
+    await withClock(async (move) => {
+      move(31_000);
+      await runInDurableObject(stubOf(threadId), async (first, state) => {
+        const old = first.newest!;
+        const second = new Puppet(state, env as never);
+        await second.alarm();
+        const run = await second.nextPlay();
+        expect(run.turn.attempt).toBe(2);
+        if (what === "says more") old.text(" and more");
+        if (what === "ends") old.end();
+        if (what === "fails") old.fail(new Error("no"));
+        if (what === "calls a tool") {
+          const { execute } = old.turn.tools({ tool }).tool as unknown as { execute: (input: unknown, call: object) => Promise<unknown> };
+          await expect((async () => execute({}, { toolCallId: "c1", messages: [] }))()).rejects.toMatchObject({ code: "interrupted" });
+          old.text(" and more");
+        }
+        await vi.waitFor(() => expect(old.turn.signal.aborted).toBe(true));
+        run.text("Here I am");
+        run.end();
+      });
+    });
+    await socket.next("turn");
+    expect(hasRun).toBe(false);
+    const [, reply] = await messagesOf(threadId);
+    expect(reply).toMatchObject({ id: turnId, facts: { outcome: "completed", attempts: 2 } });
+    expect(reply!.parts.map((part) => (part.type === "text" ? part.text : ""))).toEqual(["", "Here I am"]);
+  });
 });

@@ -46,6 +46,8 @@ export class Puppet extends ChatSessionObject<Env> {
   static override readonly migrations = [{ id: 1, name: "notes", sql: "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)" }];
 
   plays: Play[] = [];
+  /** The newest run that has begun. */
+  newest: Play | undefined;
   /** What `onTurn` does in the next turns, one each, in place of a play. */
   answers: ((turn: Turn) => TurnResult | Promise<TurnResult>)[] = [];
   ends: TurnEndEvent[] = [];
@@ -84,6 +86,7 @@ export class Puppet extends ChatSessionObject<Env> {
           end: () => controller.close(),
           fail: (error) => controller.error(error),
         };
+        this.newest = play;
         const taker = this.#waiting.shift();
         if (taker) taker(play);
         else this.plays.push(play);

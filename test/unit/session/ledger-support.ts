@@ -15,6 +15,7 @@ export class LedgerWorld {
   /** Timers that are set, by what they do. */
   readonly timers = new Map<() => void, number>();
   now = 1_000;
+  isCurrent = true;
 
   constructor() {
     this.db.run(CREATE_OVERFLOW_TABLE);
@@ -22,7 +23,7 @@ export class LedgerWorld {
   }
 
   ledger(run = 1, turnId = "turn-1"): ToolLedger {
-    return new ToolLedger({ db: this.db, table: this.table, now: () => this.now++ }, { id: turnId, run });
+    return new ToolLedger({ db: this.db, table: this.table, now: () => this.now++, isCurrent: () => this.isCurrent }, { id: turnId, run });
   }
 
   ports(ledger: ToolLedger, timeoutMs = 5_000): ToolPorts {
