@@ -5,7 +5,7 @@ import {
   getCurrentInstance,
   type MaybeRefOrGetter,
   onMounted,
-  onScopeDispose,
+  getCurrentScope,
   type ShallowRef,
   shallowRef,
   toValue,
@@ -30,32 +30,26 @@ export type Thread<Types extends ChatTypes = ChatTypes> = {
  */
 export function useThread<Types extends ChatTypes = ChatTypes>(source: MaybeRefOrGetter<ThreadSource<Types>>): Thread<Types> {
   const latest = () => toValue(source);
-  let current = openThread(latest(), latest);
-  const client = shallowRef(current);
-  const snapshot = shallowRef(current.getSnapshot());
-  let end: (() => void) | undefined;
-
+  // Made when it is read: by a command at once, and never from props of which only some have changed yet.
+  const held = computed<{ key: unknown; client: ChatClient<Types> }>((former) => {
+    const key = keyOf(latest());
+    return former?.key === key ? former : { key, client: openThread(latest(), latest) };
+  });
+  const client = computed(() => held.value.client);
+  const changes = shallowRef(0);
+  const snapshot = computed(() => (void changes.value, client.value.getSnapshot()));
   const follow = () => {
-    end = current.subscribe((next) => (snapshot.value = next));
+    watch(client, ({ subscribe }, _, onCleanup) => onCleanup(subscribe(() => changes.value++)), { immediate: true });
   };
-  const change = () => {
-    client.value = current = openThread(latest(), latest);
-    snapshot.value = current.getSnapshot();
-    if (!end) return;
-    end();
-    follow();
-  };
-  // At once, so that a command never goes to the thread that was left.
-  watch(() => keyOf(latest()), change, { flush: "sync" });
-  if (getCurrentInstance()) onMounted(follow);
+  const scope = getCurrentScope();
+  if (getCurrentInstance()) onMounted(() => scope!.run(follow));
   else if (page.document) follow();
-  onScopeDispose(() => end?.());
 
   const fields = Object.keys(snapshot.value) as (keyof ChatSnapshot<Types>)[];
-  const { getSnapshot: _get, subscribe: _subscribe, ...commands } = current;
+  const { getSnapshot: _get, subscribe: _subscribe, ...commands } = client.value;
   const names = Object.keys(commands) as (keyof typeof commands)[];
   return {
-    ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]): unknown => Reflect.apply(current[name], undefined, args)])),
+    ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]): unknown => Reflect.apply(client.value[name], undefined, args)])),
     ...Object.fromEntries(fields.map((field) => [field, computed(() => snapshot.value[field])])),
     snapshot,
     client,
