@@ -26,8 +26,8 @@ export interface Chat extends Pick<Watchers, "list" | "show"> {
   use: <Result>(work: () => Promise<Result>) => Promise<Result>;
   stream: (turnId: string, held?: Told) => ReadableStream<Chunk>;
   watch: Watchers["add"];
-  /** From now on always in use. */
-  hold: () => void;
+  /** The client for others: in use while they are subscribed. */
+  shared: ChatClient;
   close: () => void;
 }
 
@@ -57,7 +57,6 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
   let uses = 0;
   /** Streams whose message is their reader's to show. */
   let readers = 0;
-  let isHeld = false;
   let cancelIdle: (() => void) | undefined;
 
   const client = createChatClient({ ...options, threadId, create: create && "if-missing" });
@@ -76,7 +75,7 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
     if (--uses) return;
     own.clear();
     cancelIdle?.();
-    if (watchers.isEmpty() && !isHeld) cancelIdle = setTimer(client.close, IDLE_MS);
+    if (watchers.isEmpty()) cancelIdle = setTimer(client.close, IDLE_MS);
   };
 
   const as: Chat["as"] = (localId, sending) => {
@@ -99,6 +98,8 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
       turnId,
       held,
       onStart: (messageId) => {
+        // Some releases put what streams behind the last message: what waits behind this turn is no part of that.
+        watchers.show(true);
         own.add(messageId);
         isReading = true;
         readers++;
@@ -106,8 +107,9 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
       onEnd: (isWhole) => {
         if (isReading) readers--;
         if (!isWhole) watchers.forget();
-        watchers.show();
+        // From here on the reply is like any other: what the server says of its end is shown.
         end();
+        watchers.show();
       },
     });
   };
@@ -137,9 +139,18 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
     },
     list: watchers.list,
     show: watchers.show,
-    hold: () => {
-      isHeld = true;
-      cancelIdle?.();
+    shared: {
+      ...client,
+      subscribe: (listener) => {
+        begin();
+        let done: (() => void) | undefined = end;
+        const leave = client.subscribe(listener);
+        return () => {
+          leave();
+          done?.();
+          done = undefined;
+        };
+      },
     },
     close: () => {
       watchers.close();

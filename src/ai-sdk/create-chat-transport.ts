@@ -90,11 +90,7 @@ export function createChatTransport<Message extends AnyUIMessage = TransportMess
 
     watch: (chatId, setMessages) => chatOf(chatId).watch(setMessages),
 
-    client: (chatId) => {
-      const chat = chatOf(chatId);
-      chat.hold();
-      return chat.client;
-    },
+    client: (chatId) => chatOf(chatId).shared,
 
     close: (chatId) => {
       for (const [id, chat] of chats) {

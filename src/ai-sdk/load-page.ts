@@ -1,5 +1,6 @@
 // The last page of history by plain HTTP: what a server that renders has, which opens no sockets.
 import { toChatError } from "../client/errors.ts";
+import { pathOf } from "../client/ticket-source.ts";
 import type { ChatClientOptions } from "../client/types.ts";
 import type { ErrorBody } from "../errors.ts";
 import type { Message } from "../protocol/messages.ts";
@@ -16,7 +17,10 @@ export async function loadPage(options: Omit<ChatClientOptions, "threadId">, thr
   const { url, fetch = globalThis.fetch } = options;
   const headers = new Headers(await now(options.headers));
   const credentials = await now(options.credentials);
-  const response = await fetch(`${url.replace(/\/$/, "")}/threads/${threadId}/messages`, { headers, ...(credentials && { credentials }) });
+  const response = await fetch(`${url.replace(/\/$/, "")}${pathOf({ threadId })}/messages`, {
+    headers,
+    ...(credentials && { credentials }),
+  });
   const answer = (await response.json().catch(() => null)) as { messages?: Message[]; error?: ErrorBody } | null;
   if (answer?.messages) return answer.messages;
   const { status } = response;

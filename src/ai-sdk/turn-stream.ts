@@ -86,7 +86,7 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
       start: () => {
         unhear = client.on("*", (data, type) => {
           // No state, so it is told as it comes: `onData` hears of it.
-          if (/^data-/.test(type)) chunks.push({ type, data, transient: true } as Chunk);
+          if (type.startsWith("data-")) chunks.push({ type, data, transient: true } as Chunk);
           wake?.();
         });
         unsubscribe = client.subscribe(() => wake?.());

@@ -82,7 +82,7 @@ export interface ChatTransport<Message extends AnyUIMessage = TransportMessage, 
    * @returns ends it
    */
   watch: (chatId: string, setMessages: (messages: Message[]) => void) => () => void;
-  /** The client of a chat, which from then on stays connected until `close`. */
+  /** The client of a chat. It stays connected while somebody is subscribed to it. */
   client: (chatId: string) => ChatClient<Types>;
   /** Disconnects a chat, or all. What streams ends for this page only; a later call connects again. */
   close: (chatId?: string) => void;

@@ -4,6 +4,7 @@ import type { ErrorBody, ErrorCode } from "../errors.ts";
 import { PING, PONG, PROTOCOL, TICKET_PROTOCOL_PREFIX } from "../protocol/limits.ts";
 import { type ConnectionEffect, type ConnectionEvent, type ConnectionState, type Line, transition } from "./connection-machine.ts";
 import { page } from "./page.ts";
+import { pathOf } from "./ticket-source.ts";
 import type { ChatClientOptions, ClientDeps } from "./types.ts";
 
 interface TicketAnswer {
@@ -69,8 +70,7 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
       dispatch(ticket ? "ticket" : "lost", answer.error);
     },
     openSocket: (signal) => {
-      const { url, threadId } = options;
-      const address = `${url.replace("http", "ws")}/threads/${threadId}/socket?cursor=${ports.cursor()}`;
+      const address = `${options.url.replace("http", "ws")}${pathOf(options)}/socket?cursor=${ports.cursor()}`;
       try {
         socket = new (options.WebSocket ?? WebSocket)(address, [PROTOCOL, TICKET_PROTOCOL_PREFIX + ticket]);
         socket.addEventListener("message", ({ data }) => {

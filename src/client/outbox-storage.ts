@@ -38,7 +38,6 @@ export const storedOutbox =
         // One that only waited for its client, when that was closed, goes on waiting.
         const entry = outbox.add(request, createdAt, error?.code === "interrupted" ? undefined : error);
         entry.author = author;
-        entry.answer.catch(() => {}); // Who asked for it is gone.
       }
     };
 

@@ -131,7 +131,9 @@ export function createOutbox(newId: () => string): Outbox {
       const settled = new Promise<Message | null>((settle) => (entry.settle = settle));
       // Who awaits it sees the rejection; nobody has to.
       settled.catch(() => {});
-      const { id: turnId, messageId, newMessageId = messageId } = request as TurnFields;
+      const { id: turnId, messageId, newMessageId = messageId, parts } = request as TurnFields;
+      // Its message says that it failed.
+      if (parts) answer.catch(() => {});
       entry.answer = Object.assign(answer, { settled, turnId, messageId: newMessageId });
       entries.push(entry);
       if (refusal) fail(entry, refusal);

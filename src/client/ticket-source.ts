@@ -12,13 +12,18 @@ type Answer = Partial<TicketResponse> & { error?: ErrorBody };
  * @throws what `fetch` or a `headers` function throws, and each answer that another attempt may better
  */
 export async function requestTicket(options: ChatClientOptions, wish: TicketRequest, signal: AbortSignal): Promise<Answer> {
-  const ask = () => post(options, `/threads/${options.threadId}/ticket`, wish, signal);
+  const ask = () => post(options, `${pathOf(options)}/ticket`, wish, signal);
   let answer = await ask();
   if (answer.error?.code === "identity_required") {
     answer = await post(options, "/identity", {}, signal);
     if (!answer.error) answer = await ask();
   }
   return answer;
+}
+
+/** The address of a thread below that of all. An id may come from anywhere, and must stay one step of the path. */
+export function pathOf({ threadId }: Pick<ChatClientOptions, "threadId">): string {
+  return `/threads/${encodeURIComponent(threadId)}`;
 }
 
 async function post(options: ChatClientOptions, path: string, body: object, signal: AbortSignal): Promise<Answer> {

@@ -233,7 +233,8 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
   /** Calls `listener` at once, then after each change, with the whole snapshot. The first subscriber connects an idle client. */
   subscribe: (listener: (snapshot: ChatSnapshot<Types>) => void) => () => void;
   /**
-   * Sends a message. It shows at once, survives lost connections, and enters the thread exactly once.
+   * Sends a message. It shows at once, survives lost connections, and enters the thread exactly once. One that is refused stands in
+   * the snapshot as `failed`, so nobody has to handle the rejection.
    * @throws {ChatError} (rejects) what the server refused it with; `too_large` at once for one over 1 MB as JSON or of more
    * than 64 parts; `interrupted` when the client is closed first
    */

@@ -28,7 +28,7 @@ const open = (messages: UIMessage[] = []): AnyChat => RELEASES[0]![1]({ id: ID, 
 const sockets = () => browser.connections.length;
 
 describe("what is watched", () => {
-  it("is shown once there is a view, and then only what did not come through a stream of this page", async () => {
+  it("is shown once there is a view, and after each stream of this page with how its turn ended, which no stream says", async () => {
     await world.fill(ID, "one");
     watch();
     await world.pass();
@@ -40,7 +40,9 @@ describe("what is watched", () => {
     world.play.end();
     await world.pass();
     expect(chat.status).toBe("ready");
-    expect(seen).toHaveLength(1);
+    expect(seen).toHaveLength(2);
+    expect(seen[1]!.map(({ id }) => id)).toEqual(chat.messages.map(({ id }) => id));
+    expect(seen[1]!.at(-1)).toMatchObject({ facts: { outcome: "completed" } });
     const other = world.client(ID);
     void other.send("three");
     await world.pass();
@@ -174,12 +176,28 @@ describe("the client of a chat", () => {
     expect(textsOf(chat.messages)).toEqual(["u: one", "a: Re: one", "u: two", "a: Re: two", "u: three", "a: Re: three"]);
   });
 
-  it("stays connected for whoever asked for it, until `close`", async () => {
+  it("stays connected while somebody is subscribed to its client, and no longer than any other after that", async () => {
     await world.fill(ID, "one");
     const client = transport.client(ID);
-    client.connect();
+    const leave = [client.subscribe(() => {}), client.subscribe(() => {})];
     await world.pass(100_000);
     expect(client.getSnapshot().connection.kind).toBe("live");
+    leave[0]!();
+    leave[0]!();
+    await world.pass(100_000);
+    expect(client.getSnapshot().connection.kind).toBe("live");
+    leave[1]!();
+    await world.pass(20_000);
+    expect(client.getSnapshot().connection.kind).toBe("live");
+    await world.pass(20_000);
+    expect(client.getSnapshot().connection.kind).toBe("idle");
+  });
+
+  it("closes for those who are subscribed, too, when it is closed", async () => {
+    await world.fill(ID, "one");
+    const client = transport.client(ID);
+    client.subscribe(() => {});
+    await world.pass();
     transport.close(ID);
     await world.pass();
     expect(client.getSnapshot().connection.kind).toBe("idle");

@@ -483,6 +483,37 @@ describe("sync", () => {
   });
 });
 
+describe("a refusal that nobody handles", () => {
+  it("is no unhandled rejection when the message says it; of everything else it is", async () => {
+    const unhandled: unknown[] = [];
+    const hear = (reason: unknown) => unhandled.push(reason);
+    process.on("unhandledRejection", hear);
+    try {
+      const world = await createWorld();
+      world.server.refuse = (frame) => [{ type: "error", ref: idOf(frame), code: "forbidden", message: "No.", retryable: false }];
+      void world.client.send("Hello");
+      await quiet();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(world.snapshot.messages).toMatchObject([{ delivery: "failed", error: { code: "forbidden" } }]);
+      expect(unhandled).toEqual([]);
+      void world.client.setTitle("x");
+      await quiet();
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(unhandled).toMatchObject([{ code: "forbidden" }]);
+    } finally {
+      process.off("unhandledRejection", hear);
+    }
+  });
+});
+
+describe("the address of a thread", () => {
+  it("is one step of the path, whatever the id is", async () => {
+    const world = await createWorld({ threadId: "../x y?#/" });
+    expect(world.server.requests[0]!.url).toContain("/threads/..%2Fx%20y%3F%23%2F/ticket");
+    expect(world.server.socket.url).toContain("/threads/..%2Fx%20y%3F%23%2F/socket?cursor=");
+  });
+});
+
 describe("the view of the server", () => {
   it("is loaded once the first one has come, and stays so without a connection", async () => {
     const world = await createWorld({ prepare: (server) => (server.accepts = false) });

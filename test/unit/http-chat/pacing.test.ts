@@ -19,7 +19,7 @@ class Source {
   #snapshot = BASE as unknown as ChatSnapshot;
   readonly #store = createSnapshotStore(() => this.#snapshot, queueMicrotask);
 
-  readonly client = { getSnapshot: this.#store.get, subscribe: this.#store.subscribe } as unknown as ChatClient;
+  readonly client = { getSnapshot: this.#store.get, subscribe: this.#store.subscribe, on: () => () => {} } as unknown as ChatClient;
 
   show(text: string, isOver = false): void {
     const part = { type: "text", id: "1", text, state: isOver ? "done" : "streaming" };
