@@ -14,18 +14,21 @@ const READY_WITHIN_MS = 50_000;
 export class Example {
   readonly port: number;
   readonly #threads = mkdtempSync(path.join(tmpdir(), "chatcell-browser-"));
+  readonly #args: readonly string[];
   #process: ChildProcess | null = null;
 
-  private constructor(port: number) {
+  private constructor(port: number, args: readonly string[]) {
     this.port = port;
+    this.#args = args;
   }
 
-  static async start(): Promise<Example> {
+  /** @param args more arguments for `wrangler dev` */
+  static async start(args: readonly string[] = []): Promise<Example> {
     for (const file of ["dist/index.js", "dist/client.js", "dist/demo.js"]) {
       if (!existsSync(path.join(ROOT, file)))
         throw new Error(`${file} is missing: run \`npm run build\` in the root of the repository first.`);
     }
-    const example = new Example(await freePort());
+    const example = new Example(await freePort(), args);
     try {
       await example.start();
     } catch (error) {
@@ -38,7 +41,10 @@ export class Example {
   /** Resolves when the page is served. */
   async start(): Promise<void> {
     const env = { ...process.env, PORT: String(this.port) };
-    const child = spawn(process.execPath, [START, "--persist-to", this.#threads], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [START, "--persist-to", this.#threads, ...this.#args], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#process = child;
     // Also when the test run is broken off: start.mjs ends wrangler with itself.
     process.once("exit", () => child.kill("SIGTERM"));

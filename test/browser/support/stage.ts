@@ -25,7 +25,7 @@ export interface Stage {
   expectErrors(pattern: RegExp): void;
 }
 
-export function setStage(): Stage {
+export function setStage(start: () => Promise<Example> = () => Example.start()): Stage {
   let browser: Browser;
   let example: Example;
   let contexts: BrowserContext[] = [];
@@ -33,7 +33,7 @@ export function setStage(): Stage {
   let expected = [FIRST_VISIT];
 
   beforeAll(async () => {
-    example = await Example.start();
+    example = await start();
     browser = await chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: ARGS.split(" ") });
   });
   afterAll(async () => {
