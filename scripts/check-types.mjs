@@ -22,7 +22,7 @@ function allProjects() {
     "test/tsconfig.dom.json",
     "test/browser/tsconfig.json",
     ...examples
-      .flatMap((name) => [`examples/${name}/tsconfig.json`, `examples/${name}/page/tsconfig.json`])
+      .flatMap((name) => ["", "page/", "src/", "worker/", "test/"].map((folder) => `examples/${name}/${folder}tsconfig.json`))
       .filter((file) => fs.existsSync(path.join(root, file))),
   ];
 }

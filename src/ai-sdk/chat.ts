@@ -57,6 +57,8 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
   let uses = 0;
   /** Streams whose message is their reader's to show. */
   let readers = 0;
+  /** Of the client that is shared. */
+  let subscribers = 0;
   let cancelIdle: (() => void) | undefined;
 
   const client = createChatClient({ ...options, threadId, create: create && "if-missing" });
@@ -75,7 +77,7 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
     if (--uses) return;
     own.clear();
     cancelIdle?.();
-    if (watchers.isEmpty()) cancelIdle = setTimer(client.close, IDLE_MS);
+    if (watchers.isEmpty() && !subscribers) cancelIdle = setTimer(client.close, IDLE_MS);
   };
 
   const as: Chat["as"] = (localId, sending) => {
@@ -99,7 +101,7 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
       held,
       onStart: (messageId) => {
         // Some releases put what streams behind the last message: what waits behind this turn is no part of that.
-        watchers.show(true);
+        if (!held) watchers.show(true);
         own.add(messageId);
         isReading = true;
         readers++;
@@ -142,13 +144,16 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
     shared: {
       ...client,
       subscribe: (listener) => {
-        begin();
-        let done: (() => void) | undefined = end;
+        cancelIdle?.();
+        let held = 1;
+        subscribers++;
         const leave = client.subscribe(listener);
         return () => {
           leave();
-          done?.();
-          done = undefined;
+          subscribers -= held;
+          held = 0;
+          begin();
+          end();
         };
       },
     },

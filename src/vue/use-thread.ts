@@ -33,7 +33,7 @@ export function useThread<Types extends ChatTypes = ChatTypes>(source: MaybeRefO
   // Made when it is read: by a command at once, and never from props of which only some have changed yet.
   const held = computed<{ key: unknown; client: ChatClient<Types> }>((former) => {
     const key = keyOf(latest());
-    return former?.key === key ? former : { key, client: openThread(latest(), latest) };
+    return former && former.key === key ? former : { key, client: openThread(latest(), latest) };
   });
   const client = computed(() => held.value.client);
   const changes = shallowRef(0);

@@ -52,6 +52,26 @@ describe("what is watched", () => {
     expect(last()).toEqual(["u: one", "a: Re: one", "u: two", "a: Re: two", "u: three", "a: Re: three"]);
   });
 
+  it("is what another page has answered to a question of this one's reply, also while somebody is subscribed to the client", async () => {
+    watch();
+    transport.client(ID).subscribe(() => {});
+    const chat = open();
+    void chat.sendMessage({ text: "Pay" });
+    await world.pass();
+    world.play.say(...ASKS);
+    world.play.end();
+    await world.pass();
+    expect(chat.status).toBe("ready");
+    const other = world.client(ID);
+    other.connect();
+    await world.pass();
+    void other.approve("approval-1", { approved: false });
+    await world.pass();
+    expect(seen.at(-1)!.at(-1)!.parts).toContainEqual(
+      expect.objectContaining({ type: "tool-pay", approval: expect.objectContaining({ approved: false }) as object }),
+    );
+  });
+
   it("waits for the end of a stream of this page", async () => {
     await world.fill(ID, "one");
     watch();
