@@ -309,7 +309,7 @@ describe("a run whose turn another instance has taken over on the same storage",
       await runInDurableObject(stubOf(threadId), async (first, state) => {
         const old = first.newest!;
         const second = new Puppet(state, env as never);
-        void second.alarm();
+        second.alarm();
         const run = await second.nextPlay();
         expect(run.turn.attempt).toBe(2);
         if (what === "says more") old.text(" and more");
