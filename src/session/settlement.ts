@@ -55,11 +55,12 @@ export function hasContent({ message }: LiveState, base = 0): boolean {
     .some((part) => part.type !== "step-start" && !((part.type === "text" || part.type === "reasoning") && part.text === ""));
 }
 
-/** True when a turn has something to store. `target`: the stored reply that it goes on with, in which it may have changed a part. */
+/**
+ * True when a turn has something to store. `target`: the stored reply that it goes on with, in which it may have changed a part.
+ * Metadata alone is nothing: every run may begin with some.
+ */
 export function hasOutput(live: LiveState, { base }: TurnRow, target: Message | undefined): boolean {
-  if (hasContent(live, base)) return true;
-  const { parts, metadata } = live.message;
-  return !!target && !(isSameJson(parts.slice(0, base), target.parts.slice(0, base)) && isSameJson(metadata, target.metadata));
+  return hasContent(live, base) || (!!target && !isSameJson(live.message.parts.slice(0, base), target.parts.slice(0, base)));
 }
 
 /**

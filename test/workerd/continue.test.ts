@@ -42,6 +42,23 @@ async function openCut(how: "stopped" | "interrupted" | "failed", text = LONG): 
   return { ...thread, userId: command.messageId, replyId: command.id };
 }
 
+/** A thread whose one reply, stopped, begins with a data part that later chunks can change. */
+async function openProgress() {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const thread = await openThread();
+  const { threadId, socket, epoch } = thread;
+  const progress = (percent: number) => ({ type: "data-progress" as const, id: "p", data: { percent } });
+  const send = sendOf(epoch, "u1");
+  await accepted(socket, send);
+  await play(threadId, (run) => {
+    run.write(progress(50));
+    run.text(LONG);
+  });
+  await end("stop", socket, epoch, send.id);
+  await socket.next("turn");
+  return { ...thread, replyId: send.id, progress, other: await TestSocket.open(threadId, "user-1") };
+}
+
 const rowOf = async (threadId: string, id: string) => (await query(threadId, "SELECT * FROM cc_message WHERE id = ?", id))[0]!;
 const bodyOf = async (threadId: string, id: string) => JSON.parse((await rowOf(threadId, id)).body as string) as Message;
 const STEP = { type: "step-start" };
@@ -141,34 +158,32 @@ describe("continue of a reply that", () => {
     expect(messages[1]!.parts).toEqual([STEP, done(LONG), STEP, done("more 1"), STEP, done("more 2")]);
   });
 
-  it("only brings a part up to date, or the metadata, has gone on: what it says now is stored", async () => {
-    vi.spyOn(console, "error").mockImplementation(() => {});
-    const { threadId, socket, epoch } = await openThread();
-    const send = sendOf(epoch, "u1");
-    await accepted(socket, send);
+  it("only brings a part up to date has gone on: what it says now is stored", async () => {
+    const { threadId, socket, epoch, replyId, other, progress } = await openProgress();
+    await accepted(socket, continueOf(epoch, replyId));
     await play(threadId, (run) => {
-      run.write({ type: "data-progress", id: "p", data: { percent: 50 } });
-      run.text(LONG);
+      run.write(progress(100));
+      run.end();
     });
-    await end("stop", socket, epoch, send.id);
-    await socket.next("turn");
-    const other = await TestSocket.open(threadId, "user-1");
-    for (const [n, chunk] of [
-      [2, { type: "data-progress", id: "p", data: { percent: 100 } }],
-      [3, { type: "message-metadata", messageMetadata: { model: "b" } }],
-    ] as const) {
-      await accepted(socket, continueOf(epoch, send.id));
-      await play(threadId, (run) => {
-        run.write(chunk);
-        run.fail(new Error("no"));
-      });
-      const { ended } = await socket.next("turn", n);
-      expect(ended).toMatchObject({ messageId: send.id, facts: { outcome: "failed" } });
-      expect(ended.isLastTurn).toBeUndefined();
-      const [, settled] = await expectSameView(threadId, socket, other);
-      expect(settled!.parts.slice(0, 3)).toEqual([STEP, { type: "data-progress", id: "p", data: { percent: 100 } }, done(LONG)]);
-      expect(settled!.metadata).toEqual(n === 2 ? undefined : { model: "b" });
-    }
+    const { ended } = await socket.next("turn", 2);
+    expect(ended).toMatchObject({ messageId: replyId, facts: { outcome: "completed" } });
+    expect(ended.isLastTurn).toBeUndefined();
+    const [, settled] = await expectSameView(threadId, socket, other);
+    expect(settled!.parts.slice(0, 3)).toEqual([STEP, progress(100), done(LONG)]);
+  });
+
+  it("only says what it already said, or new metadata, has not: the reply stays as it was", async () => {
+    const { threadId, socket, epoch, replyId, other, progress } = await openProgress();
+    const before = await bodyOf(threadId, replyId);
+    await accepted(socket, continueOf(epoch, replyId));
+    await play(threadId, (run) => {
+      run.write({ type: "message-metadata", messageMetadata: { model: "b" } });
+      run.write(progress(50));
+      run.end();
+    });
+    expect((await socket.next("turn", 2)).ended).toMatchObject({ messageId: replyId, isLastTurn: true });
+    expect(await bodyOf(threadId, replyId)).toEqual(before);
+    await expectSameView(threadId, socket, other);
   });
 
   it.each(["stopped", "failed", "completed"] as const)("has no more to say (%s) stays, with the outcome as its last turn", async (how) => {
