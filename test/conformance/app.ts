@@ -13,6 +13,7 @@ export class Chat<Env = unknown> extends ChatSessionObject<Env, undefined, State
   static override readonly state = state;
 
   override async onTurn(turn: Turn<undefined, State>) {
+    turn.write({ type: "data-turn", data: { attempt: turn.attempt }, transient: true });
     const book = tool({
       inputSchema: z.object({ city: z.string() }),
       execute: ({ city }) => ({ confirmation: `A table in ${city}` }),

@@ -6,7 +6,7 @@ import type { ClientAdapter, ClientUnderTest, ClientView } from "./types.ts";
 /** What is looked at of a client, or of a binding that shows one. */
 export type ShownClient = Pick<
   ChatClient,
-  "send" | "stop" | "cancel" | "edit" | "regenerate" | "continue" | "approve" | "addToolOutput" | "setState"
+  "send" | "stop" | "cancel" | "edit" | "regenerate" | "continue" | "approve" | "addToolOutput" | "setState" | "on"
 > & { getSnapshot: () => ChatSnapshot; close: () => void };
 
 const STATUS = { ready: "ready", submitted: "busy", streaming: "busy", waiting: "waiting", error: "failed" } as const;
@@ -16,15 +16,17 @@ export function chatClientAdapter(
   show: (client: ChatClient, options: ChatClientOptions) => ShownClient = (client) => client,
 ): ClientAdapter {
   return {
-    capabilities: ["queue", "branches", "regenerate", "continue", "approve", "resolve", "setState", "wire"],
+    capabilities: ["queue", "branches", "regenerate", "continue", "approve", "resolve", "setState", "events", "wire"],
     open: (setup): ClientUnderTest => {
       // Chance only spreads retries: a test does not wait for it.
       const options: ChatClientOptions = { ...setup, deps: { random: () => 0.05 } };
       const client = createChatClient(options);
       const shown = show(client, options);
+      const events: { event: string; data: unknown }[] = [];
+      shown.on("*", (data, event) => void events.push({ event, data }));
       client.connect();
       return {
-        view: () => viewOf(shown.getSnapshot()),
+        view: () => ({ ...viewOf(shown.getSnapshot()), events }),
         send: shown.send,
         stop: () => shown.stop(),
         cancel: shown.cancel,

@@ -251,6 +251,23 @@ export const CLIENT_CASES = scriptsOf("client", [
     },
   },
   {
+    name: "hears of what is transient once, and shows nothing of it",
+    needs: ["events"],
+    run: async (scene) => {
+      const alice = await scene.start("say one");
+      await alice.idle();
+      const other = await scene.client();
+      await other.live();
+      await alice.client.send("say two");
+      for (const actor of [alice, other]) await scene.showsStored(actor);
+      const heard = other.view.events?.filter(({ event }) => event === "data-turn");
+      equal(heard, [{ event: "data-turn", data: { attempt: 1 } }], "What the other client has heard");
+      const late = await scene.client();
+      await scene.showsStored(late);
+      equal(late.view.events, [], "What a client that came later has heard");
+    },
+  },
+  {
     name: "says that a message is too large, and goes on",
     run: async (scene) => {
       const alice = await scene.start("say one");

@@ -4,10 +4,10 @@ import type { ChatClientOptions } from "../../client/types.ts";
 
 /**
  * What a client may leave out. `queue`: it shows the turns that wait apart from the messages, and has `cancel` and
- * `editQueued`. `branches`: `edit`. `wire`: all that it does goes over the `fetch`
+ * `editQueued`. `branches`: `edit`. `events`: its view has those that it heard. `wire`: all that it does goes over the `fetch`
  * and the `WebSocket` that it is given, so that the suite can break them. The others: the method of that name.
  */
-export type Capability = "queue" | "branches" | "regenerate" | "continue" | "approve" | "resolve" | "setState" | "wire";
+export type Capability = "queue" | "branches" | "regenerate" | "continue" | "approve" | "resolve" | "setState" | "events" | "wire";
 
 /** What a client is opened with. */
 export interface ClientSetup {
@@ -42,6 +42,8 @@ export interface ClientView {
   queue: readonly { turnId: string; text: string }[];
   /** The app state. Only with `setState`. */
   state?: unknown;
+  /** Everything transient that it has heard, in order. Only with `events`. */
+  events?: readonly { event: string; data?: unknown }[];
   error?: { code: string } | null;
 }
 
