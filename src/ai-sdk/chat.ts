@@ -1,7 +1,7 @@
 // One chat of a transport: its client, and what is known of `useChat`'s own list: ids that are only its, and messages that it has
 // by itself. The client connects when it is first used, and disconnects some time after nothing uses it any more.
 import { createChatClient } from "../client/chat-client.ts";
-import { NOT_FOUND, toChatError } from "../client/errors.ts";
+import { CLOSED, NOT_FOUND, toChatError } from "../client/errors.ts";
 import type { ChatClient, ChatSnapshot, Sending } from "../client/types.ts";
 import type { Chunk, Part } from "../protocol/messages.ts";
 import type { Told } from "./message-chunks.ts";
@@ -18,6 +18,10 @@ export interface Chat extends Pick<Watchers, "list" | "show"> {
   readonly client: ChatClient;
   /** The id in the thread of a message that `useChat` has under `localId`. */
   idOf: (localId: string) => string;
+  /** True once its transport has let go of it. */
+  isClosed: () => boolean;
+  /** The turn that was asked for last, here. */
+  asked: () => string | undefined;
   /** What `sending` makes is the message that `useChat` has under `localId`. */
   as: (localId: string, sending: Sending) => Sending;
   /** Sends a message, which makes the thread when there is none. It gets the `localId` too, where the server takes such an id. */
@@ -31,15 +35,15 @@ export interface Chat extends Pick<Watchers, "list" | "show"> {
   close: () => void;
 }
 
-/** Resolves with the view of the server as soon as there is one, rejects with what stopped the client. */
-export function viewOf({ connect, subscribe }: ChatClient): Promise<ChatSnapshot> {
+/** Resolves with the view of the server as soon as there is one, rejects with what stopped the client, or that it was closed. */
+export function viewOf({ connect, subscribe }: ChatClient, isClosed = () => false): Promise<ChatSnapshot> {
   connect(); // What has stopped it may be over.
   return new Promise((resolve, reject) => {
     const end = subscribe((snapshot) => {
       const { connection } = snapshot;
       if (connection.kind === "live") resolve(snapshot);
       else if (connection.kind === "stopped") reject(toChatError(connection.reason));
-      else if (connection.kind === "idle") reject(toChatError(NOT_FOUND));
+      else if (connection.kind === "idle") reject(toChatError(isClosed() ? CLOSED : NOT_FOUND));
       else return;
       queueMicrotask(() => end());
     });
@@ -59,9 +63,12 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
   let readers = 0;
   /** Of the client that is shared. */
   let subscribers = 0;
+  let isClosed = false;
+  let asked: string | undefined;
   let cancelIdle: (() => void) | undefined;
 
   const client = createChatClient({ ...options, threadId, create: create && "if-missing" });
+  const { getSnapshot: _get, subscribe: _subscribe, on: _on, close: _close, ...commands } = client;
   const watchers = createWatchers(
     client,
     (id) => own.has(id),
@@ -80,8 +87,18 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
     if (watchers.isEmpty() && !subscribers) cancelIdle = setTimer(client.close, IDLE_MS);
   };
 
+  const use: Chat["use"] = async (work) => {
+    begin();
+    try {
+      return await work();
+    } finally {
+      end();
+    }
+  };
+
   const as: Chat["as"] = (localId, sending) => {
     const { turnId, messageId } = sending;
+    asked = turnId;
     ids.set(localId, messageId);
     own.add(turnId).add(messageId);
     return sending;
@@ -109,26 +126,24 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
       onEnd: (isWhole) => {
         if (isReading) readers--;
         if (!isWhole) watchers.forget();
-        // From here on the reply is like any other: what the server says of its end is shown.
+        // A reply that waits is its reader's still: the page may have answers in it that no server knows yet.
+        const isOver = client.getSnapshot().turn?.id !== turnId;
+        if (!isOver) watchers.show();
         end();
-        watchers.show();
+        // One that has ended is like any other: what the server says of its end is shown.
+        if (isOver) watchers.show();
       },
     });
   };
 
   return {
     client,
+    isClosed: () => isClosed,
+    asked: () => asked,
     idOf: (localId) => ids.get(localId) ?? localId,
     as,
     send,
-    use: async (work) => {
-      begin();
-      try {
-        return await work();
-      } finally {
-        end();
-      }
-    },
+    use,
     stream,
     watch: (setMessages) => {
       cancelIdle?.();
@@ -143,6 +158,16 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
     show: watchers.show,
     shared: {
       ...client,
+      ...Object.fromEntries(
+        Object.entries(commands).map(([name, call]) => [
+          name,
+          (...args: unknown[]): unknown => {
+            const result = Reflect.apply(call, undefined, args) as Sending | undefined;
+            use(async () => result?.settled ?? result).catch(() => {});
+            return result;
+          },
+        ]),
+      ),
       subscribe: (listener) => {
         cancelIdle?.();
         let held = 1;
@@ -158,6 +183,7 @@ export function createChat(options: ChatTransportOptions, threadId: string): Cha
       },
     },
     close: () => {
+      isClosed = true;
       watchers.close();
       cancelIdle?.();
       client.close();

@@ -65,9 +65,11 @@ export function createChatTransport<Message extends AnyUIMessage = TransportMess
 
     reconnectToStream: async ({ chatId, abortSignal }) => {
       const chat = chatOf(chatId);
+      const before = chat.asked();
       return chat.use(async () => {
         const view = await orAbort(tryView(chat), abortSignal);
-        if (!view?.turn) return null;
+        // What was asked for since then has a stream of its own.
+        if (!view?.turn || (view.turn.id === chat.asked() && view.turn.id !== before)) return null;
         // What comes is put behind all else, and in its own place only by some releases.
         chat.show(true);
         return follow(chat, Promise.resolve({ turnId: view.turn.id }), abortSignal);

@@ -19,8 +19,8 @@ export function silence(message: string): Error {
 }
 
 /** The view of a thread; undefined when there is none for whoever asks. @throws {ChatError} (rejects) for what else stops the client */
-export function tryView({ client }: Chat): Promise<ChatSnapshot | undefined> {
-  return viewOf(client).catch((error: ErrorBody) => {
+export function tryView({ client, isClosed }: Chat): Promise<ChatSnapshot | undefined> {
+  return viewOf(client, isClosed).catch((error: ErrorBody) => {
     if (error.code !== "not_found") throw error;
     return undefined;
   });

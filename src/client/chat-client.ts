@@ -28,7 +28,7 @@ const PLATFORM: ClientDeps = {
 };
 
 /**
- * The client of one thread. Opens nothing by itself: the first subscriber, `connect` or a `send` does; with `create`,
+ * The client of one thread. Opens nothing by itself: the first subscriber, `connect` or a `send` does; with `create: true`,
  * only the first `send`, whose ticket request makes the thread. Its methods need no `this`.
  * @throws {TypeError} when `url` is relative and there is no page that it is relative to
  */
@@ -72,7 +72,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
     keeper?.load(() => {
       settle();
       // It was not opened for want of a message, and now there may be one.
-      if (state === before) open("connect");
+      if (state === before || (state.kind === "idle" && first())) open("connect");
     });
     if (create !== true || first()) connection.dispatch(event);
     else outbox.refuse(NOT_FOUND);
@@ -104,7 +104,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
         outbox.accept(frame);
         break;
       case "event":
-        return listeners.forEach((tell) => safely(() => tell(frame)));
+        return [...listeners].forEach((tell) => safely(() => tell(frame)));
       case "mark":
         return connection.write({ type: "window", mark: frame.mark } satisfies WindowFrame);
       case "error": {
@@ -130,12 +130,15 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const connection = createConnection(options, deps, {
     cursor: () => cursorOf(replica),
     requestTicket: async (signal) => {
-      const command = create ? (first()?.request as SendCommand) : undefined;
+      const wish = create ? (first()?.request as SendCommand | undefined) : undefined;
+      // One of a history that there was asks first whether that is there still.
+      const command = wish?.epoch === undefined ? wish : undefined;
       const { ticket, ack, error } = await requestTicket(options, command ? { create: true, command } : {}, signal);
       if (ack) outbox.accept(ack);
       if (ticket) create = false;
-      if (create === "if-missing" && !command && error?.code === "not_found") {
-        // That is no error. A message that came meanwhile makes it.
+      if (!signal.aborted && create === "if-missing" && !command && error?.code === "not_found") {
+        // That is no error. A message that came meanwhile makes it, also one of a history that is gone.
+        for (const { request } of outbox.unseen()) delete request.epoch;
         if (!first()) outbox.refuse(error);
         connection.dispatch(first() ? "reconnect" : "close");
       }

@@ -34,7 +34,7 @@ export const storedOutbox =
         own.add(request.id);
         kept = ""; // It is in storage, and in none of what this page has stored.
         // Of an epoch that was known before the reload, a thread that is to be made knows nothing.
-        if (create) delete request.epoch;
+        if (create === true) delete request.epoch;
         // One that only waited for its client, when that was closed, goes on waiting.
         const entry = outbox.add(request, createdAt, error?.code === "interrupted" ? undefined : error);
         entry.author = author;

@@ -86,6 +86,8 @@ function fail(entry: OutboxEntry, error: ErrorBody): void {
   broken.catch(() => {}); // It may find both promises kept already.
   entry.resolve(broken);
   entry.settle(broken);
+  // Its message says so. Not when the message of that id is another one.
+  if ((entry.request as TurnFields).parts && error.code !== "id_reused") entry.answer.catch(() => {});
   if (entry.delivery !== "sending") return;
   entry.delivery = "failed";
   entry.error = error;
@@ -131,9 +133,7 @@ export function createOutbox(newId: () => string): Outbox {
       const settled = new Promise<Message | null>((settle) => (entry.settle = settle));
       // Who awaits it sees the rejection; nobody has to.
       settled.catch(() => {});
-      const { id: turnId, messageId, newMessageId = messageId, parts } = request as TurnFields;
-      // Its message says that it failed.
-      if (parts) answer.catch(() => {});
+      const { id: turnId, messageId, newMessageId = messageId } = request as TurnFields;
       entry.answer = Object.assign(answer, { settled, turnId, messageId: newMessageId });
       entries.push(entry);
       if (refusal) fail(entry, refusal);

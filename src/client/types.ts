@@ -88,7 +88,10 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   /** The app state, with what `setState` has set and the server has not answered yet. Absent before the first connection. */
   state?: State<Types>;
   thread: { id: string; title: string | null; status: SessionView["status"] };
-  /** True once the server's view has come: from then on `messages` are the thread's, also while the connection is gone. */
+  /**
+   * True once the server's view has come: from then on `messages` are the thread's, also while the connection is gone. False as
+   * long as there is no thread.
+   */
   isLoaded: boolean;
   /** Who the server takes us for. Null before the first connection. */
   principal: { id: string; name?: string } | null;
@@ -236,7 +239,7 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
    * Sends a message. It shows at once, survives lost connections, and enters the thread exactly once. One that is refused stands in
    * the snapshot as `failed`, so nobody has to handle the rejection.
    * @throws {ChatError} (rejects) what the server refused it with; `too_large` at once for one over 1 MB as JSON or of more
-   * than 64 parts; `interrupted` when the client is closed first
+   * than 64 parts; `interrupted` when the client is closed first; `id_reused` for a `messageId` of another message, which shows nothing
    */
   send: (input: SendInput<Types>) => Sending<Types>;
   /** Sends a `failed` message again under the same id. @throws {ChatError} (rejects) `not_found` when there is none */
@@ -295,8 +298,11 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
    * that are transient, by their type (`data-progress`). An event is told once, to the connections of the moment: what must not
    * be missed belongs into a message or the state. Opens nothing. The result ends that.
    */
-  on: <Name extends string & keyof Events<Types>>(event: Name, listener: (data: Events<Types>[Name], event: string) => void) => () => void;
-  /** Connects an idle or stopped client. With `create`, does nothing before the first `send`. */
+  on: {
+    <Name extends string & keyof Events<Types>>(event: Name, listener: (data: Events<Types>[Name], event: string) => void): () => void;
+    (event: "*", listener: (data: unknown, event: string) => void): () => void;
+  };
+  /** Connects an idle or stopped client. With `create: true`, does nothing before the first `send`. */
   connect: () => void;
   /** Drops what there is and connects anew, from any state. */
   reconnect: () => void;

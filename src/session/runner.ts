@@ -48,8 +48,8 @@ export class Runner {
   }
 
   /** The run of this incarnation that holds a turn; null when none does. */
-  of(turn: Pick<TurnRow, "id" | "progress">): Run | null {
-    return this.#run?.turnId === turn.id && this.#run.number === turn.progress.run ? this.#run : null;
+  of(turn: Pick<TurnRow, "id" | "state" | "progress">): Run | null {
+    return turn.state === "running" && this.#run?.turnId === turn.id && this.#run.number === turn.progress.run ? this.#run : null;
   }
 
   /** The log of a turn: of its run, or as storage has it. */

@@ -134,7 +134,8 @@ export function rerunnableCalls(live: LiveState, rows: readonly ToolCallRow[], b
   const ids = new Set<string>();
   return [...pair(live, rows, base)].flatMap(([row, { part }]) => {
     const isOpen = row.outcome === null && row.isIdempotent && part.state !== "input-streaming" && !isSettled(part);
-    return isOpen && step.has(part) && !ids.has(row.callId) && ids.add(row.callId) ? [row] : [];
+    // With another input it would be another call: that of the ledger did not fit into the message.
+    return isOpen && isSameJson(part.input, row.input) && step.has(part) && !ids.has(row.callId) && ids.add(row.callId) ? [row] : [];
   });
 }
 

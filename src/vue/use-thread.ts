@@ -5,6 +5,7 @@ import {
   getCurrentInstance,
   type MaybeRefOrGetter,
   onMounted,
+  onScopeDispose,
   getCurrentScope,
   type ShallowRef,
   shallowRef,
@@ -38,8 +39,29 @@ export function useThread<Types extends ChatTypes = ChatTypes>(source: MaybeRefO
   const client = computed(() => held.value.client);
   const changes = shallowRef(0);
   const snapshot = computed(() => (void changes.value, client.value.getSnapshot()));
+  let isFollowing = false;
+  let followed: ChatClient<Types> | undefined;
+  let leave: (() => void) | undefined;
+  const attach = (next: ChatClient<Types>) => {
+    if (!isFollowing || next === followed) return;
+    leave?.();
+    followed = next;
+    leave = next.subscribe(() => changes.value++);
+  };
   const follow = () => {
-    watch(client, ({ subscribe }, _, onCleanup) => onCleanup(subscribe(() => changes.value++)), { immediate: true });
+    isFollowing = true;
+    watch(client, attach, { immediate: true });
+    onScopeDispose(() => {
+      isFollowing = false;
+      leave?.();
+    }, true);
+  };
+  /** The client of now. Without a trace in the effect that gives a command: another thread is no reason to give it again. */
+  const now = () => {
+    let at!: ChatClient<Types>;
+    watch(client, (value) => (at = value), { immediate: true })();
+    attach(at);
+    return at;
   };
   const scope = getCurrentScope();
   if (getCurrentInstance()) onMounted(() => scope!.run(follow));
@@ -49,7 +71,7 @@ export function useThread<Types extends ChatTypes = ChatTypes>(source: MaybeRefO
   const { getSnapshot: _get, subscribe: _subscribe, ...commands } = client.value;
   const names = Object.keys(commands) as (keyof typeof commands)[];
   return {
-    ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]): unknown => Reflect.apply(client.value[name], undefined, args)])),
+    ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]): unknown => Reflect.apply(now()[name], undefined, args)])),
     ...Object.fromEntries(fields.map((field) => [field, computed(() => snapshot.value[field])])),
     snapshot,
     client,

@@ -62,6 +62,7 @@ void createChatClient({ ...options, create: "always" });
 // Events.
 client.on("typing", ({ name }) => name.trim());
 client.on("data-progress", ({ percent }, event) => event.trim() + percent.toFixed());
+client.on("*", (data, event) => void [data as string, event.trim()]);
 createChatClient(options).on("anything", (data) => void (data as string));
 // @ts-expect-error no such event
 client.on("joined", () => {});

@@ -298,6 +298,32 @@ it("a repeat writes the attempt before it runs, and an alarm for the case that i
 });
 
 describe("a run whose turn another instance has taken over on the same storage", () => {
+  it.each(["says more", "ends", "fails"] as const)("and put to waiting, and %s, leaves the question open", async (what) => {
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    const { threadId, socket } = await running(SHORT);
+    await runInDurableObject(stubOf(threadId), ({ newest }) => {
+      newest!.write({ type: "tool-input-available", toolCallId: "c1", toolName: "pay", input: {} });
+      newest!.write({ type: "tool-approval-request", toolCallId: "c1", approvalId: "a1" });
+    });
+    await socket.until(() => JSON.stringify(socket.of("chunks")).includes("tool-approval-request"));
+    await withClock(async (move) => {
+      move(31_000);
+      await runInDurableObject(stubOf(threadId), async (first, state) => {
+        const old = first.newest!;
+        new Puppet(state, env as never).alarm();
+        expect(state.storage.sql.exec("SELECT state FROM cc_turn").toArray()).toEqual([{ state: "waiting" }]);
+        const log = (): string => JSON.stringify(state.storage.sql.exec("SELECT * FROM cc_log").toArray());
+        const before = log();
+        if (what === "says more") old.text(" and more");
+        if (what === "ends") old.end();
+        if (what === "fails") old.fail(new Error("no"));
+        await vi.waitFor(() => expect(old.turn.signal.aborted).toBe(true));
+        expect(state.storage.sql.exec("SELECT state FROM cc_turn").toArray()).toEqual([{ state: "waiting" }]);
+        expect(log()).toBe(before);
+      });
+    });
+  });
+
   const cases = ["says more", "ends", "fails", "calls a tool"] as const;
   it.each(cases)("and %s changes nothing, and is aborted", async (what) => {
     vi.spyOn(console, "error").mockImplementation(() => {});

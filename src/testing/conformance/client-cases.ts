@@ -174,6 +174,7 @@ export const CLIENT_CASES = scriptsOf("client", [
       const alice = await scene.start("say one");
       await alice.idle();
       await alice.client.send("say two");
+      await alice.until(({ messages }) => messages.length === 4, "the second question is answered");
       const { messages } = await alice.idle();
       const other = await scene.client();
       await other.live();

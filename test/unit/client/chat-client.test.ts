@@ -506,6 +506,15 @@ describe("a refusal that nobody handles", () => {
   });
 });
 
+it("a send with the id of another message is refused, aloud, and shows nothing", async () => {
+  const world = await createWorld();
+  await world.client.send({ text: "First", messageId: "of-the-app" });
+  world.server.refuse = (frame) => [{ type: "error", ref: idOf(frame), code: "id_reused", message: "No.", retryable: false }];
+  const error = await failure(world.client.send({ text: "Second", messageId: "of-the-app" }));
+  expect(isChatError(error, "id_reused")).toBe(true);
+  expect(texts(world.snapshot).messages).toEqual(["First"]);
+});
+
 describe("the address of a thread", () => {
   it("is one step of the path, whatever the id is", async () => {
     const world = await createWorld({ threadId: "../x y?#/" });

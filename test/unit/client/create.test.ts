@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { createChatClient } from "../../../src/client/chat-client.ts";
+import { storedOutbox } from "../../../src/client/outbox-storage.ts";
 import { isChatError } from "../../../src/errors.ts";
 import { countsOf, createWorld, texts } from "./client-world.ts";
 import { quiet } from "./fake-server.ts";
@@ -175,6 +177,58 @@ describe("a client that creates its thread if it is missing", () => {
     world.client.connect();
     await quiet();
     expect(world.snapshot.connection.kind).toBe("live");
+  });
+
+  it("does not take what is said too late of an older attempt for its own", async () => {
+    const world = await createWorld({ watch: false });
+    const answers: ((response: Response) => void)[] = [];
+    const client = createChatClient({
+      url: "https://chat.example/chat",
+      threadId: "thread",
+      create: "if-missing",
+      // It does not look at its signal.
+      fetch: () => new Promise((resolve) => answers.push(resolve)),
+      WebSocket: world.server.WebSocket,
+    });
+    client.connect();
+    await quiet();
+    client.reconnect();
+    await quiet();
+    answers[0]!(missing());
+    await quiet();
+    answers[1]!(Response.json({ ticket: "ticket-1" }));
+    await quiet();
+    expect(client.getSnapshot().connection.kind).toBe("live");
+    client.close();
+  });
+
+  describe("with a stored outbox", () => {
+    const storedWith = (epoch?: string) => {
+      const request = { type: "send", id: "turn-old", messageId: "message-old", parts: [{ type: "text", text: "Stored" }], epoch };
+      return JSON.stringify([{ request, createdAt: 0, author: "me" }]);
+    };
+
+    it("sends what a slow storage has, also when the thread was found missing before", async () => {
+      let give = (): void => {};
+      const getItem = () => new Promise<string>((resolve) => (give = () => resolve(storedWith())));
+      const storage = storedOutbox(() => ({ getItem, setItem: () => {}, removeItem: () => {} }));
+      const world = await createWorld({ create: "if-missing", storage, prepare: (server) => void server.answers.push(missing) });
+      await quiet();
+      expect(world.snapshot.connection.kind).toBe("idle");
+      give();
+      await world.clock.advance(1_000);
+      expect(world.snapshot).toMatchObject({ connection: { kind: "live" }, messages: [{ id: "message-old" }] });
+      expect(world.snapshot.messages[0]!.delivery).toBeUndefined();
+    });
+
+    it.each(["if-missing", false] as const)("does not bring back what was written before a clear (create: %s)", async (create) => {
+      const storage = storedOutbox(() => ({ getItem: () => storedWith("another-epoch"), setItem: () => {}, removeItem: () => {} }));
+      const earlier = { id: "turn-0", messageId: "message-0", parts: [{ type: "text" as const, text: "Earlier" }] };
+      const world = await createWorld({ create, storage, prepare: (server) => void server.thread.send(earlier) });
+      await world.clock.advance(1_000);
+      expect(world.server.thread.messages.map(({ id }) => id)).toEqual(["message-0"]);
+      expect(world.server.thread.queue).toEqual([]);
+    });
   });
 
   it("shows the refusal of a thread that is somebody else's", async () => {

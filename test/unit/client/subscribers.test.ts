@@ -259,6 +259,20 @@ describe("on", () => {
     expect(world.snapshot.messages).toBe(before.messages);
   });
 
+  it("hears each event once with a listener that ends and begins again", async () => {
+    const world = await createWorld();
+    let heard = 0;
+    const arm = (): void => {
+      const end = world.client.on("typing", () => {
+        end();
+        if (++heard < 1_000) arm();
+      });
+    };
+    arm();
+    world.server.socket.receive({ type: "event", event: "typing" }, { type: "event", event: "typing" });
+    expect(heard).toBe(2);
+  });
+
   it("hears nothing of a connection that is no more, and opens none", async () => {
     const world = await createWorld({ watch: false });
     const listener = vi.fn();

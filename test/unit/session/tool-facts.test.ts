@@ -41,6 +41,13 @@ describe("facts that do not fit into the message", () => {
     expect(withinRoom(missingChunks(liveOf(STEP), rows), 10_000)).toEqual(missingChunks(liveOf(STEP), rows));
   });
 
+  it("are of no call that runs again: it would be another one, with nothing as its input", () => {
+    const open = [row({ callId: "a", input: { big }, isIdempotent: true })];
+    const live = foldChunks(liveOf(STEP), withinRoom(missingChunks(liveOf(STEP), open), 0));
+    expect(rerunnableCalls(live, open)).toEqual([]);
+    expect(rerunnableCalls(foldChunks(liveOf(STEP), missingChunks(liveOf(STEP), open)), open)).toEqual(open);
+  });
+
   it("are said once: the message lacks nothing afterwards", () => {
     const live = foldChunks(liveOf(STEP), withinRoom(missingChunks(liveOf(STEP), rows), 0));
     expect(missingChunks(live, rows)).toEqual([]);
