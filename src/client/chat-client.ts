@@ -44,6 +44,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   let state: ConnectionState = { kind: "idle" };
   /** False once the thread is there. */
   let { create } = given;
+  let isClosed = false;
   /** Id of the sync that is under way, or empty. */
   let syncing = "";
   /** Cursor of the last sync of this connection. */
@@ -68,11 +69,11 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const first = () => outbox.unseen().find(({ request, delivery }) => request.type === "send" && delivery === "sending");
 
   const open = (event: "connect" | "reconnect") => {
-    const before = state;
+    isClosed = false;
     keeper?.load(() => {
       settle();
-      // It was not opened for want of a message, and now there may be one.
-      if (state === before || (state.kind === "idle" && first())) open("connect");
+      // It may not have been opened, or not for long, for want of a message.
+      if (!isClosed && first()) open("connect");
     });
     if (create !== true || first()) connection.dispatch(event);
     else outbox.refuse(NOT_FOUND);
@@ -182,6 +183,9 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
     },
     connect: () => open("connect"),
     reconnect: () => open("reconnect"),
-    close: () => connection.dispatch("close"),
+    close: () => {
+      isClosed = true;
+      connection.dispatch("close");
+    },
   } satisfies ChatClient as unknown as ChatClient<Types>;
 }

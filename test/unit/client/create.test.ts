@@ -221,6 +221,23 @@ describe("a client that creates its thread if it is missing", () => {
       expect(world.snapshot.messages[0]!.delivery).toBeUndefined();
     });
 
+    it.each(["if-missing", true, false] as const)(
+      "stays closed when it was closed before a slow storage has given (create: %s)",
+      async (create) => {
+        let give = (): void => {};
+        const getItem = () => new Promise<string>((resolve) => (give = () => resolve(storedWith())));
+        const storage = storedOutbox(() => ({ getItem, setItem: () => {}, removeItem: () => {} }));
+        const world = await createWorld({ create, storage, prepare: (server) => create && void server.answers.push(missing) });
+        await quiet();
+        world.client.close();
+        const { length } = world.server.requests;
+        give();
+        await world.clock.advance(1_000);
+        expect(world.snapshot.connection.kind).toBe("idle");
+        expect(world.server.requests).toHaveLength(length);
+      },
+    );
+
     it.each(["if-missing", false] as const)("does not bring back what was written before a clear (create: %s)", async (create) => {
       const storage = storedOutbox(() => ({ getItem: () => storedWith("another-epoch"), setItem: () => {}, removeItem: () => {} }));
       const earlier = { id: "turn-0", messageId: "message-0", parts: [{ type: "text" as const, text: "Earlier" }] };
