@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { Example } from "./support/example.ts";
-import { countTo, SOON } from "./support/tab.ts";
+import { Example } from "../support/example.ts";
+import { countTo, SOON } from "../support/tab.ts";
 
-const CHAT = path.resolve(import.meta.dirname, "../../examples/terminal/chat.mjs");
+const CHAT = path.resolve(import.meta.dirname, "../../../examples/terminal/chat.mjs");
 
 let example: Example;
 let home: string;
