@@ -33,8 +33,8 @@ function hasNoRoom(part: ToolPart): boolean {
 /** False for a call that the provider ran, and for one that waits for a person or was refused: no tool was started for it. */
 function mayHaveStarted({ providerExecuted, state, approval }: ToolPart): boolean {
   if (providerExecuted === true || state === "output-denied") return false;
-  // The answer of the app may be lost, and its tool have run ahead.
-  return approval === undefined || approval.approved === true || (state === "approval-requested" && approval.isAutomatic === true);
+  // The answer of the app may be lost, and its tool have run ahead: also when the call has got an outcome since.
+  return approval === undefined || approval.approved === true || (approval.isAutomatic === true && approval.approved === undefined);
 }
 
 /** Which row is which part: with the same id, name and input, in order; then what is left over with the same id and name. */

@@ -67,7 +67,7 @@ export class CommitWatch {
   readonly dropped = new Set<string>();
   /** Turns that were ended by a message that came instead of an answer. */
   readonly superseded = new Set<string>();
-  /** Rev of the last commit that changed the queue. */
+  /** First rev of the last commit that changed the queue: at which of its revs that was, only the session knows. */
   queueChangedAt = 0;
   /** True after a fault of the storage: the alarm may then be set without a row that says so. */
   mayRetry = false;
@@ -114,7 +114,7 @@ export class CommitWatch {
     const step: CommitStep = { before: this.view, now, commands, present: this.present, passed: this.#passedOf(now, commands) };
     this.view = now;
     this.#lookAtSession(step);
-    if (queueOf(step.before?.turns ?? []) !== queueOf(now.turns)) this.queueChangedAt = now.session.rev;
+    if (queueOf(step.before?.turns ?? []) !== queueOf(now.turns)) this.queueChangedAt = (step.before?.session.rev ?? 0) + 1;
     this.history.look(step);
     this.#lookAtTurns(step);
     this.log.look(step, this.history);

@@ -94,7 +94,9 @@ export class HistoryWatch {
   #lookAtChange(old: MessageRow, row: MessageRow, turns: readonly TurnRow[], head: string | null): void {
     const isSame = old.parent === row.parent && old.rev === row.rev && old.role === row.role;
     this.#expect(isSame, "append only", () => `${row.id} changed its place`);
-    if (old.body !== row.body) return this.#lookAtContinued(old, row, turns, head);
+    // Of a long body only the head is here: what changed behind it shows in the facts.
+    const hasLongChange = row.overflow > 0 && row.role === "assistant" && old.facts !== row.facts;
+    if (old.body !== row.body || hasLongChange) return this.#lookAtContinued(old, row, turns, head);
     if (old.last_turn !== row.last_turn) {
       const facts = row.last_turn;
       const turn = turns.find(

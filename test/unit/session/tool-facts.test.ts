@@ -25,6 +25,17 @@ const parts = (live: LiveState): Part[] => live.message.parts;
 /** The message with what it lacks. */
 const completed = (live: LiveState, rows: ToolCallRow[], base?: number): Part[] => parts(foldChunks(live, missingChunks(live, rows, base)));
 
+it("a call whose answer by the app was lost is found again once it has its outcome: it is told once", () => {
+  const rows = [row()];
+  const asked: Chunk = { type: "tool-approval-request", toolCallId: "call_0", approvalId: "a", isAutomatic: true };
+  const live = liveOf(STEP, called(), asked);
+  const closed = foldChunks(live, closingChunks(live, UNKNOWN_OUTCOME));
+  expect(missingChunks(closed, unknownOutcomes(rows))).toEqual([]);
+  // One that a person was asked for has no row of its own before the answer: this row is another call.
+  const person = liveOf(STEP, called(), { type: "tool-approval-request", toolCallId: "call_0", approvalId: "a" });
+  expect(missingChunks(foldChunks(person, closingChunks(person, UNKNOWN_OUTCOME)), unknownOutcomes(rows))).not.toEqual([]);
+});
+
 describe("facts that do not fit into the message", () => {
   const big = "x".repeat(1_000);
   const rows = [row({ callId: "a", input: { big }, outcome: output(big) }), row({ callId: "b", n: 2, outcome: output(big) })];
