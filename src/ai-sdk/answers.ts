@@ -32,8 +32,8 @@ export function lacksNothing(held: AnyUIMessage, message: ChatMessage): boolean 
 export async function giveAnswers({ approve, addToolOutput }: ChatClient, held: AnyUIMessage, message: ChatMessage): Promise<void> {
   const give = async ([{ toolCallId, state, approval, output, errorText }, { state: open }]: [Call, Call]) => {
     if (state === "approval-responded" && open === "approval-requested") {
-      // Not more of it: an approval has fields that are the server's to say, as when it expires.
-      const { id, approved, reason } = approval;
+      // Not more of it: an approval has fields that are the server's to say, as when it expires. Who answers may have left it out.
+      const { id, approved, reason } = approval ?? {};
       return approve(id, reason === undefined ? { approved } : { approved, reason });
     }
     // A client tool may also be run once it was allowed.

@@ -1,13 +1,9 @@
 // The last page of history by plain HTTP: what a server that renders has, which opens no sockets.
 import { toChatError } from "../client/errors.ts";
-import { pathOf } from "../client/ticket-source.ts";
+import { now, pathOf } from "../client/ticket-source.ts";
 import type { ChatClientOptions } from "../client/types.ts";
 import type { ErrorBody } from "../errors.ts";
 import type { Message } from "../protocol/messages.ts";
-
-function now<Value>(value: Value | (() => Value)): Value {
-  return typeof value === "function" ? (value as () => Value)() : value;
-}
 
 /**
  * The last page of settled history. Empty when there is no such thread for whoever asks, also when that is nobody yet.

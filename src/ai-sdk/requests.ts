@@ -26,8 +26,8 @@ export function tryView({ client, isClosed }: Chat): Promise<ChatSnapshot | unde
   });
 }
 
-/** What of a message may go up: of a text only the text. */
-function partsOf({ parts }: Pick<AnyUIMessage, "parts">): Part[] {
+/** What of a message may go up: of a text only the text. The server refuses parts of other types. */
+export function partsOf({ parts }: Pick<AnyUIMessage, "parts">): Part[] {
   return (parts as Part[]).map((part) => (part.type === "text" ? { type: "text", text: part.text } : part));
 }
 

@@ -53,6 +53,12 @@ export function reveal(former: Reveal, parts: readonly Part[], limitMs: number, 
   return { ...pace, id: former.id, parts: keep(former.parts, shown), isCut };
 }
 
+/** `messages` with one of them as far as it is shown: one that is cut has not ended yet. */
+export function withCut(messages: readonly ChatMessage[], message: ChatMessage, { parts }: Reveal): ChatMessage[] {
+  const shown = { ...message, parts, createdAt: undefined, facts: undefined } as unknown as ChatMessage;
+  return messages.map((each) => (each === message ? shown : each));
+}
+
 /**
  * Makes what is on the screen of messages: the live one as far as it is shown, and one whose turn has ended as live until all of
  * it is. Nothing is hidden where nobody looks or motion is unwanted, nor of what was there when the connection came up.
@@ -74,7 +80,6 @@ export function createPacer({ pacing = true }: ChatClientOptions, { now: clock }
     former = reveal(former, parts, isPaced ? (live ? SPREAD_MS : END_SPREAD_MS) : 0, now);
     if (!former.isCut) return messages;
     again();
-    const shown = { ...message, parts: former.parts, createdAt: undefined, facts: undefined } as unknown as ChatMessage;
-    return messages.map((each) => (each === message ? shown : each));
+    return withCut(messages, message, former);
   };
 }

@@ -2,6 +2,7 @@
 // it opens with its first subscriber and closes after its last one, so no framework has to say when a page is left.
 import { createChatClient } from "./chat-client.ts";
 import { page, safely } from "./page.ts";
+import { now } from "./ticket-source.ts";
 import type { ChatClient, ChatClientOptions, ChatSnapshot, ChatTypes } from "./types.ts";
 
 /**
@@ -41,10 +42,6 @@ export function openThread<Types extends ChatTypes>(source: ThreadSource<Types>,
     credentials: async () => (await now(options().credentials)) ?? "same-origin",
   });
   return { ...client, subscribe: holdOpen(client, source.url) };
-}
-
-function now<Value>(value: Value | (() => Value)): Value {
-  return typeof value === "function" ? (value as () => Value)() : value;
 }
 
 /**

@@ -27,9 +27,9 @@ export function pathOf({ threadId }: Pick<ChatClientOptions, "threadId">): strin
 }
 
 async function post(options: ChatClientOptions, path: string, body: object, signal: AbortSignal): Promise<Answer> {
-  const headers = new Headers(await resolve(options.headers));
+  const headers = new Headers(await now(options.headers));
   headers.set("content-type", "application/json");
-  const credentials = await resolve(options.credentials);
+  const credentials = await now(options.credentials);
   // Either may have taken so long that another attempt is under way; not every `fetch` looks at its signal.
   signal.throwIfAborted();
   // A value of its own: the types of workerd know no `credentials`.
@@ -48,6 +48,7 @@ async function post(options: ChatClientOptions, path: string, body: object, sign
   throw error;
 }
 
-function resolve<Value>(value: Value | (() => Value)): Value {
+/** What an option is at this moment. */
+export function now<Value>(value: Value | (() => Value)): Value {
   return typeof value === "function" ? (value as () => Value)() : value;
 }

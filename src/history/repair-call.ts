@@ -1,6 +1,6 @@
 // A stored tool call as the model may be shown it: with an outcome, an input that is an object, and a name and id that every
 // provider takes. Nothing here needs the definition of the tool, which the app may have renamed, changed or removed since.
-import { UNKNOWN_OUTCOME } from "../protocol/tool-part.ts";
+import { toolNameOf, type ToolPart, UNKNOWN_OUTCOME } from "../protocol/tool-part.ts";
 import type { CallIds } from "./call-ids.ts";
 import { isBlank, isRecord, withoutBadMetadata, type Fields } from "./repair-fields.ts";
 
@@ -45,8 +45,7 @@ export const callIdOf = (part: Fields): string => part.toolCallId as string;
 export const approvalIdOf = (part: Fields): string => (part.approval as Fields).id as string;
 
 /** The name of the tool of a call. */
-export const toolNameOf = ({ type, toolName }: Fields): string =>
-  type === "dynamic-tool" ? (toolName as string) : (type as string).slice("tool-".length);
+export const nameOf = (call: Fields): string => toolNameOf(call as unknown as ToolPart);
 
 /** The call with `text` as its outcome. Nothing of an approval or of a preliminary output stays. */
 function settle(call: Fields, text: string): Fields {
@@ -153,7 +152,7 @@ function withInput(call: Fields): Fields {
 
 function withName(call: Fields): Fields {
   const isDynamic = call.type === "dynamic-tool";
-  const name: unknown = toolNameOf(call);
+  const name: unknown = nameOf(call);
   const usable = (typeof name === "string" && name.replace(/[^\w-]/g, "_").slice(0, MAX_NAME_LENGTH)) || "unknown_tool";
   if (usable === name) return call;
   return isDynamic ? { ...call, toolName: usable } : { ...call, type: `tool-${usable}` };

@@ -1,6 +1,6 @@
 // The parts of one message as the model may be shown them. Parts that the conversion to model messages passes over (data,
 // sources, types of a later version) stay where they are, so that a message that needs no repair stays the same object.
-import { approvalIdOf, callIdOf, isAnswered, isCallPart, repairCall, repairPending, toolNameOf, type CallScope } from "./repair-call.ts";
+import { approvalIdOf, callIdOf, isAnswered, isCallPart, repairCall, repairPending, nameOf, type CallScope } from "./repair-call.ts";
 import { isBlank, isRecord, withoutBadMetadata, type Fields } from "./repair-fields.ts";
 import { missingFile, repairFile } from "./repair-file.ts";
 import { mapShared, wellFormed } from "./well-formed.ts";
@@ -115,7 +115,7 @@ export function pendingCalls(parts: readonly Fields[], hasTool: (name: string) =
   const ids = new Set<unknown>();
   const isFirst = (id: unknown): boolean => !ids.has(id) && !!ids.add(id);
   const isPending = (part: Fields): boolean =>
-    isAnswered(part) && hasTool(toolNameOf(part)) && isFirst(`call ${callIdOf(part)}`) && isFirst(`approval ${approvalIdOf(part)}`);
+    isAnswered(part) && hasTool(nameOf(part)) && isFirst(`call ${callIdOf(part)}`) && isFirst(`approval ${approvalIdOf(part)}`);
   return new Set(lastStepParts(parts).filter(isPending));
 }
 

@@ -3,11 +3,12 @@
 import { giveAnswers, lacksNothing } from "../ai-sdk/answers.ts";
 import { viewOf } from "../ai-sdk/chat.ts";
 import type { Told } from "../ai-sdk/message-chunks.ts";
+import { partsOf } from "../ai-sdk/requests.ts";
 import type { ChatClient, ChatSnapshot } from "../client/types.ts";
 import { ChatError, isChatError } from "../errors.ts";
 import type { Part } from "../protocol/messages.ts";
 import { deriveId, pageIdOf, type PageId } from "./derived-ids.ts";
-import type { PostedChat, PostedMessage } from "./posted-chat.ts";
+import type { PostedChat } from "./posted-chat.ts";
 
 /** A turn to follow, and what its reader holds of the reply. */
 export interface Asked {
@@ -18,11 +19,6 @@ export interface Asked {
 
 /** Makes a client of the thread, which takes these ids first; with `create`, one that makes the thread with what it sends. */
 export type OpenClient = (options?: { create?: boolean; ids?: string[] }) => ChatClient;
-
-/** What of a message may go up: of a text only the text. The server refuses every other part. */
-function contentOf({ parts }: { parts: readonly Part[] }): Part[] {
-  return parts.map((part) => (part.type === "text" ? { type: "text", text: part.text } : part));
-}
 
 /**
  * Has done what is new in a post. Whatever else stands in it, it can only be what this principal may do.
@@ -47,7 +43,7 @@ class Asking {
     this.#principalId = principalId;
     this.#pageId = pageId;
     this.#open = open;
-    this.#parts = contentOf(posted.message);
+    this.#parts = partsOf(posted.message);
   }
 
   #derive(...what: unknown[]): Promise<string> {
@@ -81,8 +77,8 @@ class Asking {
       client.close();
       return this.send();
     }
-    const here = (queued ?? known) as { parts: Part[] } | undefined;
-    const isOther = !isRegenerate && JSON.stringify(here && contentOf(here)) !== JSON.stringify(this.#parts);
+    const here = queued ?? known;
+    const isOther = !isRegenerate && JSON.stringify(here && partsOf(here)) !== JSON.stringify(this.#parts);
     if (queued) {
       if (isOther) await client.edit({ turnId: queued.turnId, parts: this.#parts, body });
       return { client, turnId: queued.turnId };
@@ -129,15 +125,6 @@ async function answer({ message, messageId }: PostedChat, client: ChatClient): P
   if (!own || isOfAnother || (!isLive && lacksNothing(message, own))) {
     throw new ChatError("already_resolved", "The last message of the page answers nothing that is open in the thread.");
   }
-  if (isLive) await giveAnswers(client, answersOf(message), own);
+  if (isLive) await giveAnswers(client, message, own);
   return { client, turnId: isLive ? turn.id : message.id, held: message };
-}
-
-/** The calls of a posted message with what an answer consists of, and nothing else of it. */
-function answersOf(message: PostedMessage): PostedMessage {
-  const parts = (message.parts as unknown as Record<string, unknown>[]).map((part) => {
-    const { id, approved, reason } = (part.approval ?? {}) as Record<string, unknown>;
-    return { ...part, approval: { id, approved, reason } };
-  });
-  return { ...message, parts: parts as unknown as Part[] };
 }

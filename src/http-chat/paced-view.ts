@@ -1,7 +1,7 @@
 // The view of a client with the text of one turn let out evenly: a stream that passes flushes on would show one jump after
 // another, since a page with the AI SDK shows what comes when it comes.
-import { reveal, revealed, type Reveal } from "../client/pacing.ts";
-import type { ChatClient, ChatMessage, ChatSnapshot } from "../client/types.ts";
+import { reveal, revealed, withCut, type Reveal } from "../client/pacing.ts";
+import type { ChatClient, ChatSnapshot } from "../client/types.ts";
 import type { Part } from "../protocol/messages.ts";
 import { END_SPREAD_MS, SPREAD_MS } from "../protocol/pacing.ts";
 
@@ -31,8 +31,7 @@ export function paceView(client: ChatClient, turnId: string): ChatClient {
     former ??= revealed(messageId, isFirst ? parts : parts.slice(0, turn?.base));
     former = reveal(former, parts, isOver ? END_SPREAD_MS : SPREAD_MS, Date.now());
     if (!former.isCut) return snapshot;
-    const cut = { ...message, parts: former.parts, createdAt: undefined, facts: undefined } as unknown as ChatMessage;
-    return { ...snapshot, messages: messages.map((each) => (each === message ? cut : each)) };
+    return { ...snapshot, messages: withCut(messages, message, former) };
   };
 
   const getSnapshot = () => {

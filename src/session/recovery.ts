@@ -6,7 +6,6 @@ import type { Chunk, LiveState, Part } from "../protocol/messages.ts";
 import { isCall, UNKNOWN_OUTCOME, type ToolPart } from "../protocol/tool-part.ts";
 import type { ToolCallRow } from "../storage/tool-call-table.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
-import type { TurnLog } from "../stream/turn-log.ts";
 import type { Interruption, OpenCalls, RecoveryPolicy } from "../turn/machine.ts";
 import { isAnswered, lastStepCalls } from "./open-calls.ts";
 import { missingChunks, rerunnableCalls, withinRoom } from "./tool-facts.ts";
@@ -68,12 +67,8 @@ function shownLength(part: Part): number {
   return part.type === "step-start" || part.type.startsWith("data-") || isCall(part) ? 0 : Infinity;
 }
 
-/** What the ledger knows and the message lacks, as chunks that fit into it; with the opening of a message or a step that has none. */
-export function factChunks(
-  { produced: live, room }: Pick<TurnLog, "produced" | "room">,
-  { base, progress }: TurnRow,
-  rows: readonly ToolCallRow[],
-): Chunk[] {
+/** What the ledger knows and the message lacks, as chunks that fit into its `room`; with the opening of a message or a step that has none. */
+export function factChunks(live: LiveState, { base, progress }: TurnRow, rows: readonly ToolCallRow[], room: number): Chunk[] {
   if (rows.length === 0) return [];
   const { parts } = live.message;
   const opening: Chunk[] = [

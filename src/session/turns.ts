@@ -147,7 +147,8 @@ export class Turns {
     // After an answer nothing is discarded: what the person saw is what they have answered.
     const fence = effect === "rerun" ? turn.progress.fence : Infinity;
     let keep: ToolCallRow[] = [];
-    const chunks = andThen(log.produced, factChunks(log, turn, rows), (live) =>
+    const { produced, room } = log;
+    const chunks = andThen(produced, factChunks(produced, turn, rows, room), (live) =>
       discardChunks(live, fence, (left) => {
         const toRun = callsToRun(left, turn, rows);
         keep = toRun.rows;
@@ -189,7 +190,8 @@ export class Turns {
     log.mend();
     const unknown = unknownOutcomes(rows);
     for (const row of unknown) tables.toolCalls.settle(row, row.outcome);
-    const chunks = andThen(log.produced, factChunks(log, turn, rows), (live) => {
+    const { produced, room } = log;
+    const chunks = andThen(produced, factChunks(produced, turn, rows, room), (live) => {
       const answered = answeredCalls(live, rows);
       return closingChunks(
         live,
@@ -224,7 +226,7 @@ export class Turns {
     const rows = tables.toolCalls.list();
     const target = turn.kind === "continue" ? tables.messages.find(liveIdOf(turn)) : undefined;
     const final = log.finish((produced) =>
-      andThen(produced, factChunks(log, turn, rows), (live) => {
+      andThen(produced, factChunks(produced, turn, rows, log.room), (live) => {
         const superseding = effect.isSuperseded ? supersedingChunks(live, isClientTool, "system:superseded", now) : [];
         return andThen(live, superseding, (rest) => closing(rest, effect, hasOutput(rest, turn, target)));
       }),
