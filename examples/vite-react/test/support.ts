@@ -2,10 +2,11 @@
 // of it is gone afterwards. It lies below the example (in a folder that git ignores), so that packages are found.
 import { spawn, type ChildProcess } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import path from "node:path";
-import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import type { Page } from "playwright-core";
+import { afterEach, expect } from "vitest";
+import { freePort, untilReady } from "../../../test/browser/support/processes.ts";
+import { FIRST_VISIT, type Server, setVisitors } from "../../../test/browser/support/visitors.ts";
 
 const EXAMPLE = path.resolve(import.meta.dirname, "..");
 const FILES = [
@@ -23,10 +24,6 @@ const READY_WITHIN_MS = 50_000;
 /** How long anything on the page may take. */
 export const SOON = { timeout: 30_000 };
 
-const ARGS =
-  "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
-/** Chromium's own line for a first visit: the ticket route asks a browser without a cookie to make itself an identity first. */
-const FIRST_VISIT = /status of 401 \(Unauthorized\) http:\/\/localhost:\d+\/chat\/threads\/[\w-]+\/ticket$/;
 /**
  * The plugin's line to workerd was closed under a request, as happens on a very busy machine: Vite answers 500 and says this. The
  * client asks again. A 500 that the Worker gave says something else.
@@ -36,7 +33,7 @@ const SERVER_ERROR = /status of 500 \(Internal Server Error\)/;
 /** Vite's own words for it, in the console of each open page. */
 const TOLD_OF_IT = /^\[vite\] Internal Server Error\nfetch failed\n/;
 
-class Copy {
+class Copy implements Server {
   readonly port: number;
   /** What the server has said. */
   output = "";
@@ -47,6 +44,10 @@ class Copy {
   private constructor(folder: string, port: number) {
     this.#folder = folder;
     this.port = port;
+  }
+
+  get origin(): string {
+    return `http://localhost:${this.port}`;
   }
 
   static async start(): Promise<Copy> {
@@ -72,23 +73,10 @@ class Copy {
     const server = spawn("npm", ["run", "dev"], { cwd: this.#folder, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.#server = server;
     process.once("exit", () => this.#end("SIGKILL"));
-    await new Promise<void>((ready, failed) => {
-      const timer = setTimeout(() => failed(new Error(`The example was not ready in time:\n${this.output}`)), READY_WITHIN_MS);
-      const hear = (data: Buffer): void => {
-        this.output += String(data);
-        if (!this.output.includes(`http://localhost:${this.port}/`)) return;
-        clearTimeout(timer);
-        ready();
-      };
-      server.stdout.on("data", hear);
-      server.stderr.on("data", hear);
-      server.once("exit", (code) => {
-        clearTimeout(timer);
-        failed(new Error(`The example ended with code ${code}:\n${this.output}`));
-      });
-    });
+    for (const stream of [server.stdout, server.stderr]) stream.on("data", (data: Buffer) => (this.output += String(data)));
+    await untilReady(server, (output) => output.includes(`${this.origin}/`), READY_WITHIN_MS);
     // Loads the Worker, which takes long on a busy machine.
-    await fetch(`http://localhost:${this.port}/chat`);
+    await fetch(`${this.origin}/chat`);
   }
 
   /** Saves a file of the copy with a piece of it changed, as an editor does. */
@@ -133,48 +121,25 @@ export interface Stage {
 
 /** One copy and one browser for a file of tests. A test fails on anything that its pages complained about. */
 export function setStage(): Stage {
-  let browser: Browser;
-  let copy: Copy;
-  let contexts: BrowserContext[] = [];
-  let complaints: string[] = [];
   let lostBefore = 0;
-
-  beforeAll(async () => {
-    copy = await Copy.start();
-    browser = await chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: ARGS.split(" ") });
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await copy?.stop();
-  });
-  afterEach(async ({ task }) => {
+  const judge = (complaints: string[], copy: Copy): string[] => {
     let lost = copy.output.split(LOST_REQUEST).length - 1 - lostBefore;
     lostBefore += lost;
     const isLost = (text: string): boolean => TOLD_OF_IT.test(text) || (SERVER_ERROR.test(text) && lost-- > 0);
-    const unexpected = complaints.filter((text) => !FIRST_VISIT.test(text) && !isLost(text));
-    if (task.result?.state === "fail" || unexpected.length > 0) console.error(copy.output);
-    for (const context of contexts) await context.close();
-    contexts = [];
-    complaints = [];
-    expect(unexpected, "what the pages complained about").toEqual([]);
-  });
-
-  const watch = (page: Page): void => {
-    page.on("pageerror", (error) => complaints.push(`exception: ${error.stack ?? error.message}`));
-    page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") complaints.push(`${message.text()} ${message.location().url}`);
-    });
+    const unexpected = complaints.filter((text) => !isLost(text));
+    if (unexpected.length > 0) console.error(copy.output);
+    return unexpected;
   };
-
+  const visitors = setVisitors({ start: () => Copy.start(), timeout: SOON.timeout, expected: [FIRST_VISIT], judge });
+  afterEach(({ task }) => {
+    if (task.result?.state === "fail") console.error(visitors.server.output);
+  });
   return {
     get copy() {
-      return copy;
+      return visitors.server;
     },
     visitor: async () => {
-      const context = await browser.newContext({ baseURL: `http://localhost:${copy.port}`, viewport: { width: 1280, height: 860 } });
-      context.setDefaultTimeout(SOON.timeout);
-      contexts.push(context);
-      context.on("page", watch);
+      const context = await visitors.profile();
       return async (address = "/"): Promise<Tab> => {
         const tab = new Tab(await context.newPage());
         await tab.page.goto(address);
@@ -252,12 +217,4 @@ export class Tab {
 /** What "count to N" answers. */
 export function countTo(last: number): string {
   return Array.from({ length: last }, (_, index) => index + 1).join(" ");
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }

@@ -2,16 +2,17 @@
 // gone afterwards.
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { freePort, untilReady } from "./processes.ts";
+import type { Server } from "./visitors.ts";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 const START = path.join(ROOT, "examples/minimal/start.mjs");
 const READY_WITHIN_MS = 50_000;
 
 /** A running example. One that was killed starts again on the same port, with the same threads. */
-export class Example {
+export class Example implements Server {
   readonly port: number;
   readonly #threads = mkdtempSync(path.join(tmpdir(), "chatcell-browser-"));
   readonly #args: readonly string[];
@@ -20,6 +21,10 @@ export class Example {
   private constructor(port: number, args: readonly string[]) {
     this.port = port;
     this.#args = args;
+  }
+
+  get origin(): string {
+    return `http://localhost:${this.port}`;
   }
 
   /** @param args more arguments for `wrangler dev` */
@@ -48,22 +53,7 @@ export class Example {
     this.#process = child;
     // Also when the test run is broken off: start.mjs ends wrangler with itself.
     process.once("exit", () => child.kill("SIGTERM"));
-    await new Promise<void>((ready, failed) => {
-      let output = "";
-      const timer = setTimeout(() => failed(new Error(`The example was not ready in time:\n${output}`)), READY_WITHIN_MS);
-      const hear = (data: Buffer): void => {
-        output += String(data);
-        if (!output.includes("Open http://")) return;
-        clearTimeout(timer);
-        ready();
-      };
-      child.stdout.on("data", hear);
-      child.stderr.on("data", hear);
-      child.once("exit", (code) => {
-        clearTimeout(timer);
-        failed(new Error(`The example ended with code ${code}:\n${output}`));
-      });
-    });
+    await untilReady(child, (output) => output.includes("Open http://"), READY_WITHIN_MS);
   }
 
   /** SIGKILL for wrangler and its workerd, which start.mjs keeps in a process group of their own. Nothing can tidy up. */
@@ -88,14 +78,6 @@ export class Example {
     }
     rmSync(this.#threads, { recursive: true, force: true });
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 /** Pids of the processes whose parent is `pid`, as Linux keeps them. */

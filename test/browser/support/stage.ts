@@ -1,15 +1,8 @@
-// What every test of a file shares: one example, one browser. Each test gets visitors of its own, and fails on anything that the
-// pages complained about: an exception, a blocked resource, a console error that the test has not announced.
-import { mkdirSync } from "node:fs";
-import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+// What every test of a file shares: one example, one browser, and visitors whose pages must not complain.
+import type { BrowserContext, BrowserContextOptions } from "playwright-core";
 import { Example } from "./example.ts";
 import { SOON, Tab } from "./tab.ts";
-
-const ARGS =
-  "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
-/** Chromium's own line for a first visit: the ticket route asks a browser without a cookie to make itself an identity first. */
-const FIRST_VISIT = /status of 401 \(Unauthorized\) http:\/\/localhost:\d+\/chat\/threads\/[\w-]+\/ticket$/;
+import { FIRST_VISIT, setVisitors, type Visitors } from "./visitors.ts";
 
 export interface Visitor {
   context: BrowserContext;
@@ -17,59 +10,20 @@ export interface Visitor {
   open(address?: string): Promise<Tab>;
 }
 
-export interface Stage {
+export interface Stage extends Pick<Visitors<Example>, "expectErrors"> {
   readonly example: Example;
   /** A person with a browser profile of their own. */
   visitor(options?: BrowserContextOptions): Promise<Visitor>;
-  /** Announces console errors that belong to the test. */
-  expectErrors(pattern: RegExp): void;
 }
 
 export function setStage(start: () => Promise<Example> = () => Example.start()): Stage {
-  let browser: Browser;
-  let example: Example;
-  let contexts: BrowserContext[] = [];
-  let complaints: string[] = [];
-  let expected = [FIRST_VISIT];
-
-  beforeAll(async () => {
-    example = await start();
-    browser = await chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? "/usr/bin/chromium", args: ARGS.split(" ") });
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await example?.stop();
-  });
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail") await shoot(contexts, task.name);
-    const unexpected = complaints.filter((text) => !expected.some((pattern) => pattern.test(text)));
-    for (const context of contexts) await context.close();
-    contexts = [];
-    complaints = [];
-    expected = [FIRST_VISIT];
-    expect(unexpected, "what the pages complained about").toEqual([]);
-  });
-
-  const watch = (page: Page): void => {
-    page.on("pageerror", (error) => complaints.push(`exception: ${error.stack ?? error.message}`));
-    page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") complaints.push(`${message.text()} ${message.location().url}`);
-    });
-  };
-
+  const visitors = setVisitors({ start, timeout: SOON.timeout, expected: [FIRST_VISIT] });
   return {
     get example() {
-      return example;
+      return visitors.server;
     },
-    visitor: async (options = {}) => {
-      const context = await browser.newContext({
-        baseURL: `http://localhost:${example.port}`,
-        viewport: { width: 1280, height: 860 },
-        ...options,
-      });
-      context.setDefaultTimeout(SOON.timeout);
-      contexts.push(context);
-      context.on("page", watch);
+    visitor: async (options) => {
+      const context = await visitors.profile(options);
       const open = async (address = "/"): Promise<Tab> => {
         const page = await context.newPage();
         await page.goto(address);
@@ -77,16 +31,6 @@ export function setStage(start: () => Promise<Example> = () => Example.start()):
       };
       return { context, open };
     },
-    expectErrors: (pattern) => void expected.push(pattern),
+    expectErrors: visitors.expectErrors,
   };
-}
-
-async function shoot(contexts: readonly BrowserContext[], name: string): Promise<void> {
-  mkdirSync("test-results", { recursive: true });
-  const pages = contexts.flatMap((context) => context.pages());
-  for (const [index, page] of pages.entries()) {
-    await page.screenshot({ path: `test-results/${name.replaceAll(/\W+/g, "-")}-${index + 1}.png` }).catch(() => {
-      // The page has crashed or was closed by the test: there is nothing to see.
-    });
-  }
 }

@@ -1,20 +1,18 @@
 // The example as a person starts it: app and Worker through dev.mjs, on free ports, with threads in a folder that is gone afterwards.
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { freePort, untilReady } from "../../../../test/browser/support/processes.ts";
+import type { Server } from "../../../../test/browser/support/visitors.ts";
 
 const EXAMPLE = path.resolve(import.meta.dirname, "../..");
 const READY_WITHIN_MS = 100_000;
 
-export interface App {
-  readonly origin: string;
+export interface App extends Server {
   readonly chatUrl: string;
   /** A secret of the app, as dev.mjs made it. */
   secret(name: string): string;
-  /** Ends it as Ctrl-C does. */
-  stop(): Promise<void>;
 }
 
 export async function startApp(): Promise<App> {
@@ -30,6 +28,7 @@ export async function startApp(): Promise<App> {
   });
   // Also when the test run is broken off.
   process.once("exit", () => child.kill("SIGTERM"));
+  /** Ends it as Ctrl-C does. */
   const stop = async () => {
     if (child.exitCode === null) {
       const ended = new Promise((done) => child.once("exit", done));
@@ -39,7 +38,7 @@ export async function startApp(): Promise<App> {
     rmSync(threads, { recursive: true, force: true });
   };
   try {
-    await untilReady(child);
+    await untilReady(child, (output) => output.includes("Open http://"), READY_WITHIN_MS);
   } catch (error) {
     await stop();
     throw error;
@@ -50,31 +49,4 @@ export async function startApp(): Promise<App> {
     secret: (name) => new RegExp(`^${name}="(.+)"$`, "m").exec(readFileSync(path.join(EXAMPLE, ".env.local"), "utf8"))![1]!,
     stop,
   };
-}
-
-function untilReady(child: ChildProcess): Promise<void> {
-  return new Promise((ready, failed) => {
-    let output = "";
-    const timer = setTimeout(() => failed(new Error(`The example was not ready in time:\n${output}`)), READY_WITHIN_MS);
-    const hear = (data: Buffer): void => {
-      output += String(data);
-      if (!output.includes("Open http://")) return;
-      clearTimeout(timer);
-      ready();
-    };
-    child.stdout!.on("data", hear);
-    child.stderr!.on("data", hear);
-    child.once("exit", (code) => {
-      clearTimeout(timer);
-      failed(new Error(`The example ended with code ${code}:\n${output}`));
-    });
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }

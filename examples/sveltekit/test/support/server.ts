@@ -1,22 +1,20 @@
 // This example as a person starts it: through its npm scripts, on the built package, with its threads in a folder that is gone
 // afterwards.
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { freePort, untilReady } from "../../../../test/browser/support/processes.ts";
+import type { Server } from "../../../../test/browser/support/visitors.ts";
 
 const EXAMPLE = path.resolve(import.meta.dirname, "../..");
 const READY_WITHIN_MS = 170_000;
 /** What each command says when its page can be opened. */
 const READY = { dev: /Local:.*http/, preview: /Ready on http/ };
 
-export interface Server {
-  readonly origin: string;
-  stop(): Promise<void>;
-}
+export type ServerCommand = keyof typeof READY;
 
-export async function startServer(command: keyof typeof READY): Promise<Server> {
+export async function startServer(command: ServerCommand): Promise<Server> {
   if (!existsSync(path.join(EXAMPLE, "../../dist/index.js")))
     throw new Error("dist/ is missing: run `npm run build` in the root of the repository first.");
   const threads = mkdtempSync(path.join(tmpdir(), "chatcell-sveltekit-"));
@@ -55,37 +53,10 @@ export async function startServer(command: keyof typeof READY): Promise<Server> 
     rmSync(threads, { recursive: true, force: true });
   };
   try {
-    await untilSays(child, READY[command]);
+    await untilReady(child, (output) => READY[command].test(output), READY_WITHIN_MS);
   } catch (error) {
     await stop();
     throw error;
   }
   return { origin: `http://localhost:${port}`, stop };
-}
-
-function untilSays(child: ChildProcess, words: RegExp): Promise<void> {
-  return new Promise((ready, failed) => {
-    let output = "";
-    const timer = setTimeout(() => failed(new Error(`It was not ready in time:\n${output}`)), READY_WITHIN_MS);
-    const hear = (data: Buffer): void => {
-      output += String(data);
-      if (!words.test(output)) return;
-      clearTimeout(timer);
-      ready();
-    };
-    child.stdout!.on("data", hear);
-    child.stderr!.on("data", hear);
-    child.once("close", (code) => {
-      clearTimeout(timer);
-      failed(new Error(`It ended with code ${code}:\n${output}`));
-    });
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
 }
