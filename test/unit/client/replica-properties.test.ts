@@ -160,7 +160,9 @@ describe("replica, over a bad network", () => {
         // Field for field, and in the same order. It may hold more of the same history above the last page.
         const history = thread.messages.slice(-messages.length || thread.messages.length);
         expect(messages.map((message) => JSON.stringify(message))).toEqual(history.map((message) => JSON.stringify(message)));
-        expect(messages.length).toBeGreaterThanOrEqual(page.length);
+        // Or less: what takes the place of a reply further up leaves what is above it.
+        const isCut = steps.some(({ do: what }) => what === "edit" || what === "regenerate");
+        expect(messages.length).toBeGreaterThanOrEqual(isCut ? Math.min(1, page.length) : page.length);
         expect(hasEarlier).toBe(messages.length < thread.messages.length);
         expect(hasMore).toBe(page.length < thread.messages.length);
       }),
@@ -182,9 +184,9 @@ describe("replica, over a bad network", () => {
             if (!isOfOtherBranch) expect(next).not.toBeNull();
             replica = next ?? applyFrame(replica, thread.snapshot())!;
           }
-          expect(replica.messages.map((message) => JSON.stringify(message))).toEqual(
-            thread.messages.map((message) => JSON.stringify(message)),
-          );
+          // A branch that was never shown comes with its last page.
+          const history = thread.messages.slice(replica.hasEarlier ? -replica.messages.length : 0);
+          expect(replica.messages.map((message) => JSON.stringify(message))).toEqual(history.map((message) => JSON.stringify(message)));
           expect(replica.live).toEqual(thread.live);
           expect(replica.turn).toEqual(thread.turn);
           expect(replica.queue).toEqual(thread.queue);

@@ -2,7 +2,7 @@
 // metadata keys that would trip an ordinary object.
 import fc from "fast-check";
 import type { Chunk } from "../../../src/protocol/messages.ts";
-import { chunkOf, json, MESSAGE_ID } from "./fold-support.ts";
+import { chunkOf, json, MESSAGE_ID, streamableJson } from "./fold-support.ts";
 
 /** One wish of the generator; the builder reads from it what the moment allows. */
 interface Wish {
@@ -84,7 +84,7 @@ class StreamBuilder {
       name: wish.flags & 16 ? "search-web" : "__proto__",
       dynamic: !!(wish.flags & 8),
       phase: "input",
-      rest: isText ? wish.text : JSON.stringify(input),
+      rest: isText ? wish.text : streamableJson(input),
       input,
     };
     this.#calls.push(call);

@@ -15,6 +15,18 @@ export function canonical(value: unknown): string {
   return JSON.stringify(value, sorted, 1) ?? "undefined";
 }
 
+/**
+ * `value` as JSON text that the AI SDK's parser reads as we do wherever it is cut: inside of an open object it misreads exponents
+ * with a plus, and quotes in a key, where we show what is there.
+ */
+export function streamableJson(value: unknown, indent?: string | number): string {
+  const withoutQuotes = (_: string, inner: unknown): unknown =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).map(([key, field]) => [key.replaceAll('"', "'"), field]))
+      : inner;
+  return JSON.stringify(value, withoutQuotes, indent).replaceAll(/(\d)e\+/g, "$1e");
+}
+
 /** The chunk with a type that TypeScript cannot see through. */
 export const chunkOf = (fields: { type: string } & Record<string, unknown>): Chunk => fields as unknown as Chunk;
 
