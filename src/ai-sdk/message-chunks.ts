@@ -151,7 +151,9 @@ function callChunks(old: Call | undefined, part: Call, isInStep: boolean, open: 
 function approvalChunks(old: Call | undefined, { toolCallId, state, providerExecuted, callProviderMetadata, approval }: Call): Fields[] {
   if (!approval) return [];
   const { id: approvalId, approved, reason, by, at, descriptor, requestReason, ...rest } = approval;
-  const isAsked = old?.approval?.id === approvalId && (state !== "approval-requested" || old?.state === state);
+  // Of a call whose input streams nothing else was told.
+  const isTold = old?.approval?.id === approvalId && old?.state !== "input-streaming";
+  const isAsked = isTold && (state !== "approval-requested" || old?.state === state);
   const known = isAsked ? old?.approval : undefined;
   const request = { ...rest, type: "tool-approval-request", toolCallId, approvalId, approvalDescriptor: descriptor, reason: requestReason };
   const answer = { approvalId, approved, reason, by, at, providerExecuted, providerMetadata: callProviderMetadata };
