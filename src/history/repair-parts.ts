@@ -100,9 +100,14 @@ export function repairUserParts(parts: readonly Fields[]): readonly Fields[] | u
   return hasContent ? remaining(parts, repaired) : undefined;
 }
 
-/** The parts from the last step on that has something for a model in it: what an app writes after it is no step of the model. */
+/**
+ * The parts from the last step on that has something for a model in it: what an app writes after it is no step of the model.
+ * None when a message of the user came after that step.
+ */
 export function lastStepParts<P extends { type?: unknown }>(parts: readonly P[]): P[] {
-  const content = parts.findLastIndex((part) => kindOf(part) === "content" || kindOf(part) === "thought");
+  const content = parts.findLastIndex(
+    (part) => kindOf(part) === "content" || kindOf(part) === "thought" || part.type === "steering-message",
+  );
   const start = parts.findLastIndex((part, at) => at <= content && kindOf(part) === "boundary") + 1;
   return parts.slice(start);
 }

@@ -87,11 +87,13 @@ describe("an approval", () => {
     ]);
   });
 
-  it("that was given before a newer message, or before a continuation by hand, no longer runs the call", async () => {
+  it("that was given before a newer message, one that steered the reply, or a continuation by hand, no longer runs the call", async () => {
     const answered = call("c", { state: "approval-responded", output: undefined, approval: { id: "a", approved: true } });
     const superseded = await promptOf(user("One"), reply(answered), user("Never mind."));
     const continued = await toModelMessages([user("One"), reply(answered)], { continueNote: "Go on." });
-    for (const prompt of [superseded, continued]) expect(contentOf(prompt, "tool")).toMatchObject([{ output: UNKNOWN }]);
+    const steering = { type: "steering-message", id: "s", parts: [{ type: "text", text: "Wait." }] };
+    const steered = await promptOf(user("One"), reply(answered, steering));
+    for (const prompt of [superseded, continued, steered]) expect(contentOf(prompt, "tool")).toMatchObject([{ output: UNKNOWN }]);
     expect(checkProviderRules(continued)).toEqual([]);
   });
 });
