@@ -37,7 +37,18 @@ function mayHaveStarted({ providerExecuted, state, approval }: ToolPart): boolea
   return approval === undefined || approval.approved === true || (approval.isAutomatic === true && approval.approved === undefined);
 }
 
-/** Which row is which part: with the same id, name and input, in order; then what is left over with the same id and name. */
+/** True for a call whose outcome is that of the row. */
+function hasOutcome(part: ToolPart, { outcome }: ToolCallRow): boolean {
+  if (outcome === null || !isSettled(part)) return false;
+  return outcome.type === "output"
+    ? part.state === "output-available" && isSameJson(part.output, outcome.output)
+    : part.state === "output-error" && part.errorText === outcome.errorText;
+}
+
+/**
+ * Which row is which part, of those with the same id and name, in order: what has the same input and outcome, the same outcome
+ * (what was told before is told of the same part again), the same input, and what is left over.
+ */
 function pair(live: LiveState, rows: readonly ToolCallRow[], base: number): Map<ToolCallRow, PlacedCall> {
   const free = live.message.parts.flatMap((part, at): PlacedCall[] =>
     at >= base && isCall(part) && mayHaveStarted(part) ? [{ at, part }] : [],
@@ -50,6 +61,8 @@ function pair(live: LiveState, rows: readonly ToolCallRow[], base: number): Map<
       if (index >= 0) pairs.set(row, free.splice(index, 1)[0]!);
     }
   };
+  pairUp((row, part) => isSameJson(part.input, row.input) && hasOutcome(part, row));
+  pairUp((row, part) => hasOutcome(part, row));
   pairUp((row, part) => part.state !== "input-streaming" && isSameJson(part.input, row.input));
   // Input that never completed, or that the tool changed. One whose outcome is of another kind is another call: its input was
   // bad, for example, so that no tool ran for it.

@@ -169,6 +169,15 @@ describe("what the message lacks", () => {
     expect(missingChunks(live, [row({ outcome: output(4) })])).toEqual([]);
   });
 
+  it("stays with the call that it was told of, where an id comes again with another input", () => {
+    // The app's refusal of the first call, and all that came after it, are lost.
+    const live = liveOf(STEP, called("call_0", { sides: 20 }));
+    const rows = [row({ outcome: output(1) }), row({ n: 2, outcome: output(2) }), row({ n: 3 })];
+    const once = foldChunks(live, missingChunks(live, rows));
+    expect(parts(once)).toMatchObject([{}, { output: 1 }, {}, { output: 2 }, {}, { state: "input-available" }]);
+    expect(missingChunks(once, rows)).toEqual([]);
+  });
+
   it("leaves a call with a cut input in an earlier step without a second one", () => {
     const live = liveOf(STEP, started(), STEP);
     expect(completed(live, [row({ outcome: output(4) })])).toMatchObject([{}, { state: "output-available", output: 4 }, {}]);
