@@ -23,6 +23,8 @@ export default defineConfig({
   plugins: [svelte],
   resolve: { alias: [platform] },
   test: {
+    setupFiles: ["test/support/properties.ts"],
+    provide: { propertySeed: Number(process.env.CHATCELL_SEED ?? 1) },
     // Property tests take their time on a slow machine.
     testTimeout: 20_000,
     projects: [
