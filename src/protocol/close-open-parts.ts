@@ -9,8 +9,8 @@ function endsOf(open: Record<string, number>, type: "text-end" | "reasoning-end"
   return Object.entries(open).map(([id, at]) => ({ at, chunk: { type, id } }));
 }
 
-/** The chunk that gives a call without an outcome one; undefined for a call that has one. */
-function outcomeOf(part: ToolPart, isInCurrentStep: boolean, errorText: string): Chunk | undefined {
+/** The chunk that gives a call without an outcome one, with `errorText` as its error; undefined for a call that has one. */
+export function outcomeOf(part: ToolPart, isInCurrentStep: boolean, errorText: string): Chunk | undefined {
   const { toolCallId } = part;
   switch (part.state) {
     case "input-streaming": {

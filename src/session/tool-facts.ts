@@ -2,6 +2,7 @@
 // may have run, and even have ended, before the chunk of its call was read. Pure.
 import { lastStepParts } from "../history/repair-parts.ts";
 import { utf8Length } from "../protocol/bytes.ts";
+import { outcomeOf } from "../protocol/close-open-parts.ts";
 import { stepStart } from "../protocol/fold-tools.ts";
 import { foldChunks } from "../protocol/fold.ts";
 import type { Chunk, LiveState } from "../protocol/messages.ts";
@@ -91,13 +92,19 @@ export function missingChunks(live: LiveState, rows: readonly ToolCallRow[], bas
   }
   for (const row of rows) {
     if (pairs.has(row)) continue;
-    // A second call with this id would take the place of the first one in its step.
-    const { parts } = state.message;
-    const isTaken = parts.slice(stepStart(parts)).some((part) => isCall(part) && part.toolCallId === row.callId);
-    if (isTaken) add({ type: "start-step" });
-    add(announcement(row, row.isDynamic), ...outcomeChunks(row, row.isDynamic));
+    add(...makeWay(state, row), announcement(row, row.isDynamic), ...outcomeChunks(row, row.isDynamic));
   }
   return chunks;
+}
+
+/** What comes before a call whose id is in the message already: every later chunk of that id is the new call's. */
+function makeWay({ message: { parts } }: LiveState, { callId }: ToolCallRow): Chunk[] {
+  const at = parts.findLastIndex((part) => isCall(part) && part.toolCallId === callId);
+  if (at < 0) return [];
+  const isInStep = at >= stepStart(parts);
+  const outcome = outcomeOf(parts[at] as ToolPart, isInStep, UNKNOWN_OUTCOME);
+  // In its step the new call would take its place.
+  return [...(outcome ? [outcome] : []), ...(isInStep ? [{ type: "start-step" as const }] : [])];
 }
 
 /** Facts as chunks within `room` UTF-8 bytes: of one that does not fit only its call and that are told, which are never refused. */

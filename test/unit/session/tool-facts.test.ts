@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { UNKNOWN_OUTCOME } from "../../../src/protocol/tool-part.ts";
+import { isCall, isShadowed, UNKNOWN_OUTCOME } from "../../../src/protocol/tool-part.ts";
 import { missingChunks, rerunnableCalls, unknownOutcomes, withinRoom } from "../../../src/session/tool-facts.ts";
 import { closingChunks } from "../../../src/protocol/close-open-parts.ts";
 import { emptyLive, foldChunks } from "../../../src/protocol/fold.ts";
@@ -121,15 +121,27 @@ describe("what the message lacks", () => {
     expect(outputs).toEqual([1, 2, 3]);
   });
 
-  it("never takes the place of another call of the same id in its step", () => {
+  it("never takes the place of another call of the same id in its step, which ends as far as is known", () => {
     const live = liveOf(STEP, called());
     const rows = [row(), row({ n: 2, input: { sides: 20 }, outcome: output(17) })];
     expect(completed(live, rows)).toMatchObject([
       {},
-      { input: { sides: 6 }, state: "input-available" },
+      { input: { sides: 6 }, state: "output-error", errorText: UNKNOWN_OUTCOME },
       {},
       { input: { sides: 20 }, output: 17 },
     ]);
+  });
+
+  it("comes behind the refusal of an older call of the same id, which could not be told any more", () => {
+    const live = liveOf(
+      STEP,
+      called(),
+      { type: "tool-approval-request", toolCallId: "call_0", approvalId: "a" },
+      { type: "tool-approval-response", approvalId: "a", approved: false },
+      STEP,
+    );
+    const refused = { input: { sides: 6 }, state: "output-denied" };
+    expect(completed(live, [row({ input: { sides: 20 } })])).toMatchObject([{}, refused, {}, { state: "input-available" }]);
   });
 
   it.each([
@@ -211,12 +223,18 @@ describe("what the message lacks", () => {
           if (outcome?.type === "output") log.push(answered(index, callId));
           else if (outcome) log.push({ type: "tool-output-error", toolCallId: callId, errorText: "It broke." });
         });
-        const live = liveOf(...log.slice(0, cut));
+        // A run that asks a person ends, and all of it is stored, and so is the answer.
+        const stored = log.findLastIndex(({ type }) => type === "tool-approval-response") + 1;
+        const live = liveOf(...log.slice(0, Math.max(cut, stored)));
         const after = foldChunks(live, missingChunks(live, rows));
         expect(missingChunks(after, rows)).toEqual([]);
         const settled = parts(after).filter(
           (part) => "state" in part && (part.state === "output-available" || part.state === "output-error"),
         );
+        const refused = parts(after).filter(
+          (part, at) => isCall(part) && part.state === "approval-responded" && isShadowed(parts(after), at),
+        );
+        expect(refused).toEqual([]);
         expect(settled).toHaveLength(rows.filter(({ outcome }) => outcome !== null).length);
         const shown = settled.flatMap((part) => ("output" in part && part.output !== undefined ? [part.output] : []));
         const known = rows.flatMap(({ outcome }) => (outcome?.type === "output" ? [outcome.output] : []));
