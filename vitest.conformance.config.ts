@@ -11,8 +11,8 @@ export default defineConfig({
     name: "conformance",
     include: ["test/conformance/**/*.test.ts"],
     maxWorkers: 2,
-    maxConcurrency: 60,
-    testTimeout: 60_000,
+    maxConcurrency: 40,
+    testTimeout: 180_000,
     hookTimeout: 60_000,
   },
 });

@@ -70,7 +70,7 @@ const BROKEN: [what: string, name: string, complaint: RegExp, client: ClientAdap
 ];
 
 it.concurrent.for(BROKEN)("a client that %s fails at: %s", async ([, name, complaint, client]) => {
-  const found = conformance({ server, client, timeoutMs: 4_000 }).find((one) => one.name.startsWith(`client: ${name}`));
+  const found = conformance({ server, client, timeoutMs: 12_000 }).find((one) => one.name.startsWith(`client: ${name}`));
   await expect(found!.run()).rejects.toThrow(complaint);
 });
 

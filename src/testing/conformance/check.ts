@@ -8,6 +8,14 @@ export function holds(condition: unknown, what: string): asserts condition {
   if (!condition) throw new Error(`Not so: ${what}.`);
 }
 
+/** What a case has to meet in mid-answer was over already: the case says nothing of who is under test. */
+export class TooLate extends Error {}
+
+/** The same for what needs an answer that is still being written. @throws {TooLate} */
+export function inTime(condition: unknown, what: string): asserts condition {
+  if (!condition) throw new TooLate(`Not so: ${what}.`);
+}
+
 /** Compares as JSON: an absent field and an undefined one are the same. @throws {Error} with both values */
 export function equal(actual: unknown, expected: unknown, what: string): void {
   const [a, b] = [json(actual), json(expected)];

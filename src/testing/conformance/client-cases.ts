@@ -1,10 +1,6 @@
 // What a client shows and does on a whole line. The app is the one of docs/guides/conformance.md, with the demo model.
-import { equal, holds, refusalOf } from "./check.ts";
-import { callOf, countTo, scriptsOf, textOf } from "./scene.ts";
-
-/** About two seconds of an answer, and what it is. */
-const SLOW = "count to 90 at 45 words per second";
-const SLOW_ANSWER = countTo(90);
+import { equal, holds, inTime, refusalOf } from "./check.ts";
+import { callOf, countTo, ENDLESS, scriptsOf, textOf } from "./scene.ts";
 
 export const CLIENT_CASES = scriptsOf("client", [
   {
@@ -23,7 +19,7 @@ export const CLIENT_CASES = scriptsOf("client", [
   {
     name: "shows an answer as it is written, and never takes back a word of it",
     run: async (scene) => {
-      const alice = await scene.start(SLOW);
+      const alice = await scene.start(scene.slow);
       let seen = "";
       let steps = 0;
       await alice.until(({ status }) => {
@@ -33,8 +29,8 @@ export const CLIENT_CASES = scriptsOf("client", [
         seen = reply;
         return status === "ready";
       }, "the answer ends");
-      equal(seen, SLOW_ANSWER, "The answer");
-      holds(steps >= 3, `the answer is shown in several steps (it was ${steps})`);
+      equal(seen, scene.slowAnswer, "The answer");
+      inTime(steps >= 3, `the answer is shown in several steps (it was ${steps})`);
       await scene.showsStored(alice);
     },
   },
@@ -59,11 +55,18 @@ export const CLIENT_CASES = scriptsOf("client", [
     name: "runs what is sent during an answer behind it, in its order",
     needs: ["queue"],
     run: async (scene) => {
-      const alice = await scene.start(SLOW);
+      const alice = await scene.start(scene.slow);
       await alice.replyBeyond(5);
       await Promise.all([alice.client.send("say one"), alice.client.send("say two")]);
       await alice.idle();
-      const expected = [`user: ${SLOW}`, `assistant: ${SLOW_ANSWER}`, "user: say one", "assistant: one", "user: say two", "assistant: two"];
+      const expected = [
+        `user: ${scene.slow}`,
+        `assistant: ${scene.slowAnswer}`,
+        "user: say one",
+        "assistant: one",
+        "user: say two",
+        "assistant: two",
+      ];
       equal(alice.said, expected, "What it shows");
       await scene.showsStored(alice);
     },
@@ -72,7 +75,7 @@ export const CLIENT_CASES = scriptsOf("client", [
     name: "takes a queued message back, and changes what another one says",
     needs: ["queue"],
     run: async (scene) => {
-      const alice = await scene.start(SLOW);
+      const alice = await scene.start(ENDLESS);
       await alice.replyBeyond(5);
       await Promise.all([alice.client.send("say one"), alice.client.send("say two")]);
       const { queue } = await alice.until((view) => view.queue.length === 2, "both wait");
@@ -83,6 +86,7 @@ export const CLIENT_CASES = scriptsOf("client", [
       );
       await alice.can("cancel")(queue[0]!.turnId);
       await alice.can("editQueued")(queue[1]!.turnId, "say three");
+      await alice.client.stop();
       await alice.idle();
       equal(alice.said.slice(2), ["user: say three", "assistant: three"], "What follows the answer");
       await scene.showsStored(alice);
@@ -91,7 +95,7 @@ export const CLIENT_CASES = scriptsOf("client", [
   {
     name: "stops an answer that another client asked for, and both keep what was written",
     run: async (scene) => {
-      const alice = await scene.start("count to 4000 at 45 words per second");
+      const alice = await scene.start(ENDLESS);
       const other = await scene.client();
       await other.replyBeyond(10);
       await other.client.stop();
@@ -104,7 +108,7 @@ export const CLIENT_CASES = scriptsOf("client", [
   {
     name: "shows all of a running answer after a reload",
     run: async (scene) => {
-      const before = await scene.start(SLOW);
+      const before = await scene.start(scene.slow);
       await before.replyBeyond(20);
       const seen = before.reply;
       await before.client.close();
@@ -112,7 +116,7 @@ export const CLIENT_CASES = scriptsOf("client", [
       await after.replyBeyond(0);
       holds(after.reply.startsWith(seen), "what was there before the reload is there after it");
       await after.idle();
-      equal(after.reply, SLOW_ANSWER, "The answer");
+      equal(after.reply, scene.slowAnswer, "The answer");
       await scene.showsStored(after);
     },
   },
@@ -156,12 +160,13 @@ export const CLIENT_CASES = scriptsOf("client", [
     name: "goes on in a reply that was stopped, in the same message",
     needs: ["continue"],
     run: async (scene) => {
-      const alice = await scene.start(SLOW);
+      const alice = await scene.start(scene.slow);
       await alice.replyBeyond(20);
       await alice.client.stop();
       const { messages } = await alice.idle();
+      inTime(alice.reply !== scene.slowAnswer, "the answer was stopped");
       await alice.can("continue")();
-      await alice.until(() => alice.reply === SLOW_ANSWER, "the answer is whole");
+      await alice.until(() => alice.reply === scene.slowAnswer, "the answer is whole");
       await scene.showsStored(alice);
       equal(alice.view.messages.length, 2, "The number of messages");
       equal(alice.view.messages[1]!.id, messages[1]!.id, "The id of the reply");

@@ -23,13 +23,19 @@ export class Scene {
   readonly threadId = newId();
   readonly server: ConformanceServer;
   readonly timeoutMs: number;
+  /** Asks for an answer that takes its time. */
+  readonly slow: string;
+  readonly slowAnswer: string;
   readonly #adapter: ClientAdapter;
   readonly #opened: { close(): void | Promise<void> }[] = [];
 
-  constructor(server: ConformanceServer, adapter: ClientAdapter, timeoutMs: number) {
+  /** @param slowTo what a slow answer counts to */
+  constructor(server: ConformanceServer, adapter: ClientAdapter, timeoutMs: number, slowTo: number) {
     this.server = server;
     this.#adapter = adapter;
     this.timeoutMs = timeoutMs;
+    this.slow = `count to ${slowTo} at 45 words per second`;
+    this.slowAnswer = countTo(slowTo);
   }
 
   /** A client of the owner; the first one makes the thread. */
@@ -154,6 +160,9 @@ export class Actor {
 export function textOf({ parts }: Pick<MessageView, "parts">): string {
   return (parts as { type: string; text?: string }[]).map((part) => (part.type === "text" ? part.text : "")).join("");
 }
+
+/** Asks for an answer that ends when it is stopped. */
+export const ENDLESS = "count to 4000 at 45 words per second";
 
 /** The answer of the demo model to `count to <n>`. */
 export function countTo(n: number): string {

@@ -3,12 +3,9 @@ import { newId } from "../../protocol/ids.ts";
 import { emptyLive, foldChunks } from "../../protocol/fold.ts";
 import type { SendCommand } from "../../protocol/frames.ts";
 import type { LiveState } from "../../protocol/messages.ts";
-import { equal, holds, until } from "./check.ts";
+import { equal, holds, inTime, until } from "./check.ts";
 import { ask, type Peer, ticketOf } from "./peer.ts";
-import { callOf, countTo, scriptsOf, textOf } from "./scene.ts";
-
-const SLOW = "count to 90 at 45 words per second";
-const SLOW_ANSWER = countTo(90);
+import { callOf, countTo, ENDLESS, scriptsOf, textOf } from "./scene.ts";
 
 const firstSend = (text: string): SendCommand => ({ type: "send", id: newId(), messageId: newId(), parts: [{ type: "text", text }] });
 
@@ -101,7 +98,7 @@ export const SERVER_CASES = scriptsOf("server", [
     name: "numbers the chunks of a turn without a gap, and their fold is what it stores",
     run: async (scene) => {
       const peer = await scene.peer({ create: true });
-      await peer.send(SLOW);
+      await peer.send(scene.slow);
       await ended(peer, 1);
       let next = 1;
       for (const frame of peer.of("chunks")) {
@@ -111,14 +108,14 @@ export const SERVER_CASES = scriptsOf("server", [
       equal(peer.of("turn")[0]!.ended.seq, next - 1, "The last seq of the turn");
       const [, reply] = await scene.stored();
       equal(reply!.parts, liveOf(peer)!.message.parts, "The parts of the stored reply, beside the fold of the chunks");
-      equal(textOf(reply!), SLOW_ANSWER, "The reply");
+      equal(textOf(reply!), scene.slowAnswer, "The reply");
     },
   },
   {
     name: "gives a cursor in mid-answer exactly what it lacks",
     run: async (scene) => {
       const first = await scene.peer({ create: true });
-      await first.send(SLOW);
+      await first.send(scene.slow);
       await first.until((peer) => textOf(liveOf(peer)?.message ?? { parts: [] }).length > 20, "there is some text");
       first.close();
       const live = liveOf(first)!;
@@ -128,12 +125,13 @@ export const SERVER_CASES = scriptsOf("server", [
       equal([delta?.from, delta?.live], [first.rev, undefined], "The delta that it begins with");
       await ended(second, 1);
       const [chunks] = second.of("chunks");
-      equal(chunks?.from, live.seq + 1, "The first seq");
+      inTime(chunks, "the answer went on over the second connection");
+      equal(chunks.from, live.seq + 1, "The first seq");
       const whole = foldChunks(
         live,
         second.of("chunks").flatMap(({ items }) => items),
       );
-      equal(textOf(whole.message), SLOW_ANSWER, "What there is with what came");
+      equal(textOf(whole.message), scene.slowAnswer, "What there is with what came");
     },
   },
   {
@@ -190,7 +188,8 @@ export const SERVER_CASES = scriptsOf("server", [
     name: "runs turns one after the other, and says where each stands",
     run: async (scene) => {
       const peer = await scene.peer({ create: true });
-      const acks = [await peer.send(SLOW), await peer.send("say one"), await peer.send("say two")];
+      const acks = [await peer.send(scene.slow), await peer.send("say one"), await peer.send("say two")];
+      inTime(peer.of("turn").length === 0, "all were asked while the first was written");
       equal(
         acks.map(({ result }) => result?.position),
         [0, 1, 2],
@@ -208,7 +207,7 @@ export const SERVER_CASES = scriptsOf("server", [
     name: "keeps the text of a turn that is stopped, and is quiet about a second stop",
     run: async (scene) => {
       const peer = await scene.peer({ create: true });
-      const { result } = await peer.send("count to 4000 at 45 words per second");
+      const { result } = await peer.send(ENDLESS);
       await peer.until(() => textOf(liveOf(peer)?.message ?? { parts: [] }).length > 10, "there is some text");
       const { turnId } = result!;
       await peer.command("stop", { turnId });
