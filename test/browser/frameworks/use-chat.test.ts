@@ -6,65 +6,13 @@ import { setStage } from "../support/stage.ts";
 import { countTo, SOON } from "../support/tab.ts";
 import { expectLikeFreshTab } from "./support/chat-tab.ts";
 import { type Cast, everywhere } from "./support/everywhere.ts";
+import { COUNT, COUNTED, ONE, SCENARIOS } from "./support/scenarios.ts";
 import { siteOf } from "./support/site.ts";
 
 const stage = setStage(siteOf("use-chat"));
 const inAll = (scenario: (cast: Cast) => Promise<void>) => everywhere(stage, scenario);
 
-/** Takes two and a half seconds, and arrives in several flushes. */
-const COUNT = "count to 100 at 40 words per second";
-const COUNTED = [`user: ${COUNT}`, `assistant: ${countTo(100)}`];
-/** Long enough for a page that takes its time to load. */
-const LONG = "count to 160 at 40 words per second";
-const ONE = ["user: say one", "assistant: one"];
-
-test(
-  "shows the history, sends, and streams the reply",
-  inAll(async ({ visit }) => {
-    const open = await visit();
-    const first = await open();
-    await first.ask("say one");
-    await first.untilSaid(...ONE);
-    const tab = await open(first.url);
-    await tab.untilSaid(...ONE);
-    await tab.ask(COUNT);
-    await tab.untilSaid(...ONE, ...COUNTED);
-    await tab.expectGrownTo(...ONE, ...COUNTED);
-    await expectLikeFreshTab(open, tab);
-  }),
-);
-
-test(
-  "stops by `transport.stop`, and keeps what was written",
-  inAll(async ({ visit }) => {
-    const open = await visit();
-    const tab = await open();
-    await tab.ask("count to 2000 at 40 words per second");
-    const before = await tab.answerBeyond(20);
-    await tab.press("Stop");
-    await tab.untilStatus("ready");
-    const kept = await tab.answer();
-    expect(kept.startsWith(before)).toBe(true);
-    expect(countTo(2000).startsWith(kept)).toBe(true);
-    await expectLikeFreshTab(open, tab);
-  }),
-);
-
-test(
-  "goes on after a reload in mid-answer with all that was there",
-  inAll(async ({ visit }) => {
-    const open = await visit();
-    const tab = await open();
-    await tab.ask(LONG);
-    const before = await tab.answerBeyond(20);
-    await tab.page.reload();
-    await tab.untilSaid(`user: ${LONG}`, `assistant: ${countTo(160)}`);
-    await tab.expectGrownTo(`user: ${LONG}`, `assistant: ${countTo(160)}`);
-    const [first] = (await tab.frames()).flatMap(({ said }) => said[1] ?? []);
-    expect(first!.startsWith(`assistant: ${before}`)).toBe(true);
-    await expectLikeFreshTab(open, tab);
-  }),
-);
+for (const [name, scenario] of Object.entries(SCENARIOS)) test(name, inAll(scenario));
 
 test(
   "shows an answer whole that ended while the page was away",
@@ -100,22 +48,6 @@ test(
     await tab.goTo(two);
     await tab.answerBeyond(before.length);
     await tab.untilSaid(...COUNTED);
-    await expectLikeFreshTab(open, tab);
-  }),
-);
-
-test(
-  "regenerates an answer in its place",
-  inAll(async ({ visit }) => {
-    const open = await visit();
-    const tab = await open();
-    await tab.ask("say one");
-    await tab.untilSaid(...ONE);
-    await tab.untilStatus("ready");
-    const [question, first] = await tab.ids();
-    await tab.press("Regenerate");
-    await expect.poll(() => tab.ids(), SOON).toEqual([question, expect.not.stringContaining(first!)]);
-    await tab.untilSaid(...ONE);
     await expectLikeFreshTab(open, tab);
   }),
 );
