@@ -42,7 +42,7 @@ export interface TransportRequest {
 }
 
 /** Options of {@link ChatTransport}: those of a client, which is made for each chat, and what `useChat` leaves open. */
-export interface ChatTransportOptions extends Omit<ChatClientOptions, "threadId" | "create" | "clientTools" | "storage"> {
+export interface ChatTransportOptions extends Omit<ChatClientOptions, "threadId" | "create" | "storage"> {
   /**
    * What it means that `useChat` aborts, of which it never says why. `detach`: this page stops listening, the turn goes on.
    * `stop`: the turn ends, with what it has. React aborts when a component with `useChat({ id })` is left, so `stop` there ends

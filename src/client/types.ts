@@ -83,7 +83,7 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   error: ErrorBody | null;
   connection: ConnectionState;
   queue: readonly ChatQueueItem[];
-  /** The turn that runs or waits, as the server has it. */
+  /** The turn that runs or waits, as the server has it. Its `state` is `running` or `waiting`, and not the app state. */
   turn: Readonly<TurnView> | null;
   /** The app state, with what `setState` has set and the server has not answered yet. Absent before the first connection. */
   state?: State<Types>;
@@ -205,6 +205,7 @@ export interface ClientDeps {
 export interface ChatClientOptions {
   /** Where `routeChatRequest` listens: absolute, or relative to the page. */
   url: string;
+  /** 22 random characters, as `newThreadId()` makes them, unless `authorizeCreate` of the class takes others; 1 to 64. */
   threadId: string;
   /**
    * Makes the thread with the first `send`. `true`: for a new id; opens nothing before that. `"if-missing"`: for an id that may be
@@ -214,7 +215,7 @@ export interface ChatClientOptions {
   create?: boolean | "if-missing";
   /** Headers of each ticket request; a function is called for each one. */
   headers?: Resolvable<Record<string, string> | Headers>;
-  /** Credentials mode of each ticket request. */
+  /** Credentials mode of each ticket request. @default that of `fetch`: cookies go to the page's own origin */
   credentials?: Resolvable<"omit" | "same-origin" | "include">;
   /**
    * Text comes in flushes. On a screen it is shown evenly, as it was written: `status` is `streaming` until all of it is
@@ -224,8 +225,11 @@ export interface ChatClientOptions {
   pacing?: boolean;
   /** Where what was written waits over a reload: `storedOutbox(() => localStorage)`. @default nowhere */
   storage?: OutboxKeeper;
+  /** @default globalThis.fetch */
   fetch?: typeof globalThis.fetch;
+  /** @default globalThis.WebSocket */
   WebSocket?: new (url: string, protocols: string[]) => WebSocket;
+  /** @default those of the platform */
   deps?: Partial<ClientDeps>;
 }
 
@@ -253,13 +257,27 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
     (input: { messageId: string } & MessageInput<Types>): Sending<Types>;
     (input: { turnId: string } & MessageInput<Types>): Promise<void>;
   };
-  /** Asks for another reply to a message of a user, or in the place of a reply; by default the last one. @throws as `send` */
+  /**
+   * Asks for another reply to a message of a user, or in the place of a reply; by default the last one.
+   * @throws {ChatError} (rejects) what the server refused it with; nothing in the snapshot shows that
+   */
   regenerate: (messageId?: string, input?: BodyInput<Types>) => Sending<Types>;
-  /** Goes on in a reply that was stopped, was interrupted or failed; by default the last message. @throws as `send` */
+  /**
+   * Goes on in a reply that was stopped, was interrupted or failed; by default the last message.
+   * @throws {ChatError} (rejects) what the server refused it with; nothing in the snapshot shows that
+   */
   continue: (messageId?: string, input?: BodyInput<Types>) => Sending<Types>;
-  /** Ends a turn, by default the one that runs, else the next one to run. Keeps its partial reply. */
+  /**
+   * Ends a turn, by default the one that runs, else the next one to run. Keeps its partial reply. Resolves when the server has done
+   * it, at once when there is no turn.
+   * @throws {ChatError} (rejects) as every command that says nothing else: what the server refused it with (`forbidden`,
+   * `not_found`), `interrupted` when the client is closed first; nothing in the snapshot shows that
+   */
   stop: (turnId?: string) => Promise<void>;
-  /** Takes a queued message back, or forgets a `failed` one: the `turnId` of either is with it. */
+  /**
+   * Takes a queued message back, or forgets a `failed` one: the `turnId` of either is with it.
+   * @throws {ChatError} (rejects) `already_started`, `not_found`
+   */
   cancel: (turnId: string) => Promise<void>;
   /**
    * Answers a request for approval of the live message. The first answer of all pages counts.
@@ -282,9 +300,12 @@ export interface ChatClient<Types extends ChatTypes = ChatTypes> {
    * @throws {ChatError} (rejects) `bad_request` when the whole is not valid
    */
   setState: (patch: Partial<State<Types>>) => Promise<void>;
-  /** Sets the title of the thread, null for none. Shows at once, as `setState`. */
+  /**
+   * Sets the title of the thread, 1 to 200 characters, null for none. Shows at once, as `setState`.
+   * @throws {ChatError} (rejects) `bad_frame` for another length, else as `stop`
+   */
   setTitle: (title: string | null) => Promise<void>;
-  /** Loads the page above the first message. Resolves at once when there is none. */
+  /** Loads the page above the first message. Resolves at once when there is none. @throws {ChatError} (rejects) as `stop` */
   loadEarlier: () => Promise<void>;
   /**
    * Loads a part of a message whole: a payload over 256 KB (a tool input or output, a file, data) is a stub in the snapshot,

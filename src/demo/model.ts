@@ -43,7 +43,8 @@ const DEFAULT_WORDS_PER_SECOND = 25;
  * message, may end in "at N words per second".
  *
  * "fail" rejects the call, and "fail after N words" sends an error part and then `finish`; both errors have the code `model_error`.
- * An abort errors the stream at once with an `AbortError`. `doGenerate` gives the same answer without any delay.
+ * An abort errors the stream at once with an `AbortError`. `doGenerate` gives the same answer without any delay. For `ai` 7: `ai` 6
+ * refuses a model of the specification v4.
  *
  * @throws {ChatError} configuration: when an option is out of range.
  * @example

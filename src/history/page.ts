@@ -12,7 +12,7 @@ export interface Page {
 }
 
 /**
- * The page that ends at (and includes) message `last`; empty for null or an unknown id. Costs two row reads a message. Its
+ * The page that ends at (and includes) message `last`; empty for null or an unknown id. Costs a row read for each message, and one for each MB of it. Its
  * bytes are counted as clients get it, with stubs; its payloads are whole.
  */
 export function readPage(messages: MessageTable, last: string | null): Page {

@@ -4,7 +4,7 @@ import type { ErrorBody } from "../errors.ts";
 import type { ClientLimits } from "./limits.ts";
 import type { Chunk, LiveState, Message, Part, QueueItem, SessionView, TurnFacts, TurnView } from "./messages.ts";
 
-/** What a principal may do in a thread. */
+/** What a principal may do in a thread. `owner`, who made it, and `member`: everything that a client can ask for; `viewer`: read. */
 export type Role = "owner" | "member" | "viewer";
 
 // ---- client → server

@@ -26,7 +26,7 @@ export interface TurnFacts {
   /** The AI SDK's finish reason, when the model gave one. */
   finishReason?: string;
   usage?: Usage;
-  /** Epoch ms at which the run began. */
+  /** Epoch ms at which the turn started: runs that were cut off and waits for people lie behind it. */
   startedAt: number;
   /** Epoch ms at which it was stored as ended. */
   endedAt: number;

@@ -6,9 +6,9 @@ export type JsonValue = string | number | boolean | null | JsonValue[] | { [key:
 export interface Principal {
   /** 1–256 printable characters, stable for the person. May not begin with `system:`. */
   id: string;
-  /** Part of the address of every thread of this principal: `[A-Za-z0-9_.-]{1,64}`. */
+  /** Part of the address of every thread of this principal, so the same id in two tenants is two threads: `[A-Za-z0-9_.-]{1,64}`. */
   tenant?: string;
-  /** Shown to other people of a thread. Cut at 256 characters. */
+  /** Told to their own client only, so far. Cut at 256 characters. */
   name?: string;
   /** Epoch ms from which the principal may do nothing more. */
   expiresAt?: number;

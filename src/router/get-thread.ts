@@ -10,12 +10,15 @@ import { toChatError } from "./responses.ts";
 
 const THREAD_ID = /^[\w-]{1,64}$/;
 
-/** Which thread. */
+/** Which thread: the same id in two tenants is two threads. */
 export interface ThreadAddress {
+  /** As in the principals of its people. @default none */
   tenant?: string;
+  /** 1 to 64 of `A-Z a-z 0-9 _ -`. */
   threadId: string;
 }
 
+/** Settings of {@link getThread}. */
 export interface GetThreadOptions {
   /** Who acts: `system:` and a name, for example `system:cron`. Stored as the author of what it sends. May do everything. */
   as: `system:${string}`;
@@ -75,9 +78,10 @@ export interface ThreadHandle {
  * @example
  * import { getThread, type ChatNamespace } from "chatcell";
  *
- * export async function remind(namespace: ChatNamespace, threadId: string) {
+ * export async function remind(namespace: ChatNamespace, threadId: string, day: string) {
  *   const thread = getThread(namespace, { threadId }, { as: "system:cron" });
- *   await thread.send("What is due today?", { id: `digest-${threadId}` });
+ *   // One for each day: the same id again is the same message, which is there already.
+ *   await thread.send("What is due today?", { id: `digest-${day}` });
  * }
  */
 export function getThread(

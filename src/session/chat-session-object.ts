@@ -38,6 +38,11 @@ const RANDOM_THREAD_ID = /^[\w-]{22}$/;
  * Instance fields do not survive hibernation or a deploy: what must last goes into tables of your own
  * (`static migrations`, `this.sql`) or into `connection.state`.
  *
+ * The object's alarm, its sockets and its `fetch` are chatcell's. Override none of `fetch`, `alarm`, `webSocketMessage`,
+ * `webSocketClose`, `webSocketError`, `admit`, `command` and `page`, and call none of `ctx.storage.setAlarm`, `deleteAlarm`,
+ * `deleteAll` and `ctx.acceptWebSocket`: a turn whose alarm is gone is not found after a crash. Schedules are Cron Triggers of the
+ * Worker with `getThread`.
+ *
  * @example
  * import { ChatSessionObject, type Turn } from "chatcell";
  *
@@ -69,7 +74,10 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown, State = u
   /** Schema of `connection.state`; without it any JSON value up to 12,288 bytes is taken. */
   static readonly connectionState?: z.ZodType;
 
-  /** Settings of the object. Called once each time the object wakes; static, so that no stub can reach it. */
+  /**
+   * Settings of the object. Called once each time the object wakes; static, so that no stub can reach it.
+   * @throws (by what it returns) {ChatError} `configuration` for a setting that cannot be: then every request of the object fails
+   */
   static configure(_env: unknown): ChatOptions {
     return {};
   }
@@ -119,13 +127,15 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown, State = u
   /**
    * Answers one user message. Called after the turn is stored, one turn at a time, in the order of acceptance. May return
    * before the model has finished: the result is read to its end, stored and streamed. What it throws ends the turn as
-   * `failed`; clients see a general text, the log of the Worker the error.
+   * `failed`; clients see a general text (that of a `ChatError`, or what {@link errorText} makes of it), the log of the Worker the
+   * error.
    */
   abstract onTurn(turn: Turn<Body, State>): TurnResult | Promise<TurnResult>;
 
   /**
-   * Called after a turn has ended and is stored, once for each turn and in their order. After a crash in between, or when it
-   * threw (five times at most), it is called again with `again: true`.
+   * Called after a turn has ended and is stored, once for each turn and in their order; the next turn does not wait for it. After a
+   * crash in between, or when it threw, it is called again with `again: true`. Given up, and logged, after it has thrown five times
+   * or has not returned for five minutes.
    */
   onTurnEnd?(event: TurnEndEvent): void | Promise<void>;
 
@@ -137,10 +147,10 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown, State = u
     return undefined;
   }
 
-  /** Called when a client has connected and was sent what it lacked. */
+  /** Called when a client has connected and was sent what it lacked. What it throws is logged only. */
   onConnect(_connection: Connection): void | Promise<void> {}
 
-  /** Called when a client's socket has closed. Not called for sockets that die with the machine. */
+  /** Called when a client's socket has closed. Not called for sockets that die with the machine. What it throws is logged only. */
   onDisconnect(_connection: Connection): void | Promise<void> {}
 
   /** Narrows what a role may do: false refuses the command with `forbidden`. Synchronous; may read `this.sql`. */

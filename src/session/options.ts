@@ -9,7 +9,8 @@ import type { ToolOptions } from "./runner.ts";
 export interface ChatOptions {
   /**
    * Interval in ms at which a streaming reply is stored and sent while someone watches, after a short ramp at its start.
-   * Each flush is one billed row: a larger value costs less and moves in larger steps. 50 to 5,000.
+   * Each flush is one billed row: a larger value costs less and moves in larger steps. Below 50 it is 50, above 5,000 it is 5,000.
+   * With nobody connected it is every 2,000 ms, or this when it is longer.
    * @default 500
    */
   flushEveryMs?: number;
@@ -28,6 +29,7 @@ export interface ChatOptions {
   busy?: "queue" | "reject";
   /** An approval that nobody gives for so long, in ms, is denied. Without it a turn waits for ever, which costs nothing. */
   approvalExpiresMs?: number;
+  /** Bounds of one turn. */
   limits?: {
     /** Runs of one turn since the last answer of a person; over it the turn ends `failed` with `attempts_exhausted`. @default 3 */
     maxAttempts?: number;

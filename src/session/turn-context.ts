@@ -29,7 +29,7 @@ export interface Turn<Body = unknown, State = unknown> {
   readonly message: UIMessage;
   /** The per-request input that the client sent with the message, validated by the class's `static body`. */
   readonly body: Body;
-  /** The app state when the message was accepted: what is queued in one mode never runs in another. */
+  /** The app state when the message was accepted: what is queued in one mode never runs in another. `this.state` is the present one. */
   readonly state: State;
   /** Who sent the message. */
   readonly principal: Principal;
@@ -44,7 +44,8 @@ export interface Turn<Body = unknown, State = unknown> {
   readonly signal: AbortSignal;
   /**
    * The conversation up to and including {@link message}, oldest first, in the form that `streamText` takes: every call has an
-   * outcome, except for those that the AI SDK is to run now because a person has allowed them.
+   * outcome, except for those that the AI SDK is to run now because a person has allowed them. All of the branch: a row or more for
+   * each message. For long threads cut it, with `pruneMessages` of `ai` or by your own rule.
    */
   modelMessages(): Promise<ModelMessage[]>;
   /**
@@ -53,11 +54,13 @@ export interface Turn<Body = unknown, State = unknown> {
    * record. Each `execute` gets an `idempotencyKey` in its options; a tool with `idempotent: true` may be run again with it.
    * Every tool with an `execute` must go through here, before {@link modelMessages} is asked for, which then
    * tells the outputs of earlier turns as `toModelOutput` of their tools says, and a call of a tool that is no more as not run.
+   * @throws {ChatError} `configuration` for one of `static clientTools` that has an `execute`
    */
   tools<Tools extends Record<string, object>>(tools: Tools): Tools;
   /**
    * Adds a chunk to the reply, in order with what the model streams: for example a `data-*` part. A `data-*` chunk with
    * `transient: true` goes to the clients of the moment and is not stored. Nothing happens once the turn has ended.
+   * @throws {ChatError} `model_error` for what is no chunk
    */
   write(chunk: UIMessageChunk): void;
 }

@@ -19,7 +19,7 @@ export const DEFAULT_FLUSH: FlushOptions = { flushEveryMs: 500, unwatchedFlushEv
 
 /** How long after flush number `flushes` (counted from 1) the next one is due. */
 export function flushDelayMs(flushes: number, watched: boolean, options: FlushOptions): number {
-  if (!watched) return options.unwatchedFlushEveryMs;
+  if (!watched) return Math.max(options.unwatchedFlushEveryMs, options.flushEveryMs);
   return Math.min(RAMP_MS[flushes - 1] ?? options.flushEveryMs, options.flushEveryMs);
 }
 

@@ -30,7 +30,7 @@ export interface ScriptedModelOptions {
 /**
  * A model for tests: each call plays the next step of the script. A step is a text, or a list of parts: text, `{ text }`,
  * `{ reasoning }`, `{ tool, input }`, `{ error }`, `{ throws }`, `{ stall: true }`, `{ delayMs }`, `{ finish }`, `{ usage }`.
- * Honours `abortSignal`; `doGenerate` plays the same step without delays.
+ * Honours `abortSignal`; `doGenerate` plays the same step without delays. For `ai` 7, as the demo model.
  *
  * A call past the end of the script rejects with a {@link ChatError} `configuration`.
  *
