@@ -1,6 +1,7 @@
 // Sees to it that every running turn comes to an end, with nobody watching: ends a run that has ended, recovers a turn whose
 // process died, keeps the lease of one that works, and denies approvals that have expired.
 import type { ErrorBody } from "../errors.ts";
+import { foldChunks } from "../protocol/fold.ts";
 import type { Tables } from "../storage/tables.ts";
 import type { TurnRow } from "../storage/turn-table.ts";
 import type { TurnLog } from "../stream/turn-log.ts";
@@ -18,6 +19,8 @@ import type { Turns } from "./turns.ts";
 const STORE_ATTEMPTS = 3;
 
 const NOT_STORABLE: ErrorBody = { code: "internal", message: "The answer could not be stored whole.", retryable: true };
+
+const NOT_ANSWERABLE: ErrorBody = { code: "internal", message: "A question of this answer cannot be answered.", retryable: true };
 
 export interface LeasePorts {
   tables: Tables;
@@ -39,14 +42,25 @@ export class Lease {
 
   /** Recovers a stored running turn that this incarnation does not run. Cheap when there is none: false when no turn was live. */
   recover(): boolean {
-    const { tables, runner, committer } = this.#ports;
+    const { tables, runner } = this.#ports;
     const turn = tables.turns.live();
     if (turn?.state === "running" && !runner.of(turn)) {
       this.#endOrphan(turn, (log) => ({ type: "orphan", run: this.#interruption(turn, log) }));
-    } else if (turn?.state === "waiting" && turn.dueAt !== null) {
-      committer.run(() => {}); // Only sees that the alarm matches: it may have been lost.
-    }
+    } else if (turn?.state === "waiting") this.#lookAgain(turn);
     return turn !== undefined;
+  }
+
+  /** A turn that waits, at the first look of this incarnation: its code may no longer have the tool that is waited for. */
+  #lookAgain(turn: TurnRow): void {
+    const { turns, committer, isClientTool, report } = this.#ports;
+    try {
+      const log = turns.log(turn);
+      const isAwaited = openCallsOf(log.live, isClientTool, true) === "awaited";
+      if (!isAwaited) committer.run((commit) => turns.apply(commit, turn, { type: "answer", calls: "answered" }, log));
+      else if (turn.dueAt !== null) committer.run(() => {}); // Only sees that the alarm matches: it may have been lost.
+    } catch (error) {
+      report(error); // It goes on waiting: an answer, a stop or a new message may still do.
+    }
   }
 
   /** The alarm fired: keeps the lease of a turn that this incarnation runs and that works; recovers or ends any other. */
@@ -148,8 +162,11 @@ export class Lease {
     committer.run((commit) => {
       const log = turns.log(turn);
       const chunks = expiryChunks(log.live, now);
-      if (chunks.length > 0) turns.answer(commit, turn, log, chunks, "approval");
-      else turns.update(commit, { ...turn, dueAt: firstExpiry(log.live) });
+      const next = firstExpiry(foldChunks(log.live, chunks));
+      // Two questions of one id, in the log of an older release: one that no answer reaches would be due for ever.
+      if (next !== null && next <= now) turns.apply(commit, turn, { type: "fail", error: NOT_ANSWERABLE }, log);
+      else if (chunks.length > 0) turns.answer(commit, turn, log, chunks, "approval");
+      else turns.update(commit, { ...turn, dueAt: next });
     });
   }
 

@@ -92,7 +92,7 @@ export function expiryChunks(live: LiveState, now: number): Chunk[] {
 export function withAnswerTime(chunk: Chunk, now: number, expiresMs: number | null): Chunk {
   if (chunk.type === "tool-approval-response") return { ...chunk, at: now } as Chunk;
   if (chunk.type !== "tool-approval-request" || chunk.isAutomatic === true || expiresMs === null) return chunk;
-  return { expiresAt: now + expiresMs, ...chunk } as Chunk;
+  return { expiresAt: Math.round(now + expiresMs), ...chunk } as Chunk;
 }
 
 /** When the first open approval expires, epoch ms; null when none does. */

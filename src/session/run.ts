@@ -2,13 +2,13 @@
 // the flush policy. Knows nothing of queues, commands or how a turn ends: it reports its end once.
 import { ChatError } from "../errors.ts";
 import type { Chunk, Usage } from "../protocol/messages.ts";
-import { FLUSH_BYTES, flushDelayMs, isBoundary, isVisible, type FlushOptions } from "../stream/flush-policy.ts";
+import { FLUSH_BYTES, flushDelayMs, isBoundary, isPreliminary, isVisible, type FlushOptions } from "../stream/flush-policy.ts";
 import { normaliseRun, type RunNormaliser } from "../stream/normalise-run.ts";
 import { isStreamResult, readResult, type TurnResult } from "../stream/source.ts";
 import type { TurnLog } from "../stream/turn-log.ts";
 import type { TurnEvent } from "../turn/machine.ts";
 import type { Deps } from "./deps.ts";
-import { withAnswerTime, type IsClientTool } from "./open-calls.ts";
+import { findApproval, isAwaitingApproval, withAnswerTime, type IsClientTool } from "./open-calls.ts";
 import { isStepOpen } from "./recovery.ts";
 import type { ToolOptions } from "./runner.ts";
 import type { ToolLedger } from "./tool-ledger.ts";
@@ -115,8 +115,14 @@ export class Run {
       }
       this.#finish();
     } catch (error) {
-      this.#end({ type: "fail", error: turnFailure(error, (cause) => this.#ports.errorText(cause)) }, error);
+      this.fail(error);
     }
+  }
+
+  /** Ends the run with an error, unless it has ended: its turn has failed. */
+  fail(error: unknown): void {
+    const { isStrict } = this.#options.tools;
+    this.#end({ type: "fail", error: turnFailure(error, (cause) => this.#ports.errorText(cause), isStrict) }, error);
   }
 
   /** Takes one chunk of the result, or one that the app writes. Nothing happens once the run has ended. */
@@ -128,10 +134,18 @@ export class Run {
     if (chunk.type === "tool-input-available" && !isClientTool(chunk.toolName)) this.#openCalls.add(chunk.toolCallId);
     else if (isOutcome(chunk) || chunk.type === "tool-approval-request") this.#openCalls.delete(chunk.toolCallId);
     if (tools.isStrict && this.#isModelRun) this.#requireLedger(chunk);
+    if (chunk.type === "tool-approval-request") this.#requireNewApproval(chunk);
     for (const logged of this.#normaliser.push(withAnswerTime(chunk, deps.now(), tools.approvalExpiresMs))) {
       this.log.push(logged);
       this.#flushOrWait(logged);
     }
+  }
+
+  /** @throws {ChatError} `model_error` for an id that another question had: its answer would be taken for the answer to this one */
+  #requireNewApproval({ approvalId, toolCallId }: Extract<Chunk, { type: "tool-approval-request" }>): void {
+    const known = findApproval(this.log.produced.message.parts, approvalId);
+    if (!known || (known.toolCallId === toolCallId && isAwaitingApproval(known))) return;
+    throw new ChatError("model_error", "The model asked for an approval under an id that it has used in this reply already.");
   }
 
   /** @throws {ChatError} `configuration` for the output of a tool that was run around the ledger: a crash could run it twice */
@@ -159,7 +173,9 @@ export class Run {
   #flushOrWait(chunk: Chunk): void {
     const isFirst = this.#flushes === 0;
     if (isFirst && !isVisible(chunk)) return;
-    if (isFirst || isBoundary(chunk) || this.log.pendingBytes >= FLUSH_BYTES) return this.#flush();
+    // What only shows how far a tool is can wait for its time, however large it is: the next one takes its place.
+    const isMuch = this.log.pendingBytes >= FLUSH_BYTES && !isPreliminary(chunk);
+    if (isFirst || isBoundary(chunk) || isMuch) return this.#flush();
     this.#cancelTimer ??= this.#options.deps.setTimer(flushDelayMs(this.#flushes, this.#ports.isWatched(), this.#options.flush), () =>
       this.#flushDue(),
     );
@@ -178,7 +194,7 @@ export class Run {
     try {
       this.#flush();
     } catch (error) {
-      this.#end({ type: "fail", error: turnFailure(error, (cause) => this.#ports.errorText(cause)) }, error);
+      this.fail(error);
     }
   }
 

@@ -75,7 +75,16 @@ export class Runner {
   launch(turn: TurnRow, log: TurnLog): void {
     const { db, tables, hub, hooks, deps, flush, tools, report } = this.#ports;
     const isCurrent = () => tables.turns.isRunning(turn);
-    const ledger = new ToolLedger({ db, table: tables.toolCalls, now: deps.now, isCurrent }, { id: turn.id, run: turn.progress.run });
+    const ledger = new ToolLedger(
+      {
+        db,
+        table: tables.toolCalls,
+        now: deps.now,
+        isCurrent,
+        onLost: (cause) => run.fail(new ChatError("internal", "What a tool has done could not be stored.", { cause })),
+      },
+      { id: turn.id, run: turn.progress.run },
+    );
     const run: Run = new Run(
       { turnId: turn.id, messageId: liveIdOf(turn), number: turn.progress.run, log, ledger },
       {

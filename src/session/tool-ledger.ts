@@ -22,6 +22,8 @@ export interface ToolLedgerPorts {
   now: Deps["now"];
   /** False when the turn is no longer in this run, as far as storage knows. */
   isCurrent(): boolean;
+  /** An outcome could not be stored: the run has to end, or the model would be told of a failure and ask again. */
+  onLost(error: unknown): void;
 }
 
 export class ToolLedger {
@@ -73,11 +75,19 @@ export class ToolLedger {
     return { n, idempotencyKey: `${this.#turnId}:${n}` };
   }
 
-  /** Stores the outcome of a call, once. Nothing happens after {@link close}: a late result is dropped. */
+  /**
+   * Stores the outcome of a call, once. Nothing happens after {@link close}: a late result is dropped.
+   * @throws what storage throws; the call then has no outcome, and its run has ended
+   */
   settle({ n }: ToolCallEntry, outcome: ToolOutcome): void {
     if (!this.#open.delete(n)) return;
-    const { db, table } = this.#ports;
-    db.transaction(() => table.settle({ n, turnId: this.#turnId }, outcome));
+    const { db, table, onLost } = this.#ports;
+    try {
+      db.transaction(() => table.settle({ n, turnId: this.#turnId }, outcome));
+    } catch (error) {
+      onLost(error);
+      throw error;
+    }
   }
 
   /** The run has ended or was detached: no call begins any more, and those under way keep the outcome that they have: none. */

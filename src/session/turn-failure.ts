@@ -1,11 +1,16 @@
 // What clients are told of an error in `onTurn`: its code when it is ours, and never the text of anybody else's, unless the
 // app's own hook says so.
-import { isChatError, toErrorBody, type ErrorBody } from "../errors.ts";
+import { isChatError, MISCONFIGURED, type ErrorBody } from "../errors.ts";
 
-/** @param errorText the app's text for an error that is not ours */
-export function turnFailure(error: unknown, errorText: (error: unknown) => string): ErrorBody {
-  const body: ErrorBody = isChatError(error) ? toErrorBody(error) : { code: "model_error", message: errorText(error), retryable: true };
-  return { ...body, message: shorten(body.message) };
+/**
+ * Without `details`: they were for whoever got the error, and may be of another thread.
+ * @param errorText the text for people; see `SessionHooks`
+ * @param isDevelopment whether who reads it is the developer: what has to be mended in the Worker is for nobody else
+ */
+export function turnFailure(error: unknown, errorText: (error: unknown) => string, isDevelopment: boolean): ErrorBody {
+  const { code, retryable } = isChatError(error) ? error : ({ code: "model_error", retryable: true } as const);
+  const text = code === "configuration" && !isDevelopment ? MISCONFIGURED : errorText(error);
+  return { code, message: shorten(text), retryable };
 }
 
 /** Longest text of others that enters the facts of a turn, in UTF-16 units: these stand in one column, and go to every client. */

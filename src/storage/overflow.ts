@@ -2,7 +2,7 @@
 // cc_overflow. The row stores how many pieces follow, so a text that fits costs no read and no write here.
 import type { Database } from "./database.ts";
 
-/** UTF-8 bytes of text that one row may hold: half of what the platform takes, so that other columns always fit beside. */
+/** UTF-8 bytes of the long texts that one row may hold: half of what the platform takes, so that other columns always fit beside. */
 export const MAX_TEXT_BYTES = 1_048_576;
 
 /** For the first migration of chatcell's own scope. `n` counts from 1; piece 0 is the head in the row itself. */
@@ -51,9 +51,10 @@ export function splitText(text: string, maxBytes: number = MAX_TEXT_BYTES): stri
  * an older text. Call it in the transaction that writes the row.
  * @param before pieces that the row has now, where the caller knows: 0 for a new row saves a statement. Without it, stale
  * pieces are looked for. A text that fits writes no row either way, unless there are stale pieces.
+ * @param texts long texts of this row, which share what it may hold
  */
-export function writeOverflow(db: Database, tbl: string, key: string, text: string, before?: number): StoredText {
-  const pieces = splitText(text);
+export function writeOverflow(db: Database, tbl: string, key: string, text: string, before?: number, texts = 1): StoredText {
+  const pieces = splitText(text, MAX_TEXT_BYTES / texts);
   const overflow = pieces.length - 1;
   for (let n = 1; n <= overflow; n++) {
     db.run(

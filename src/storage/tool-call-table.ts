@@ -74,6 +74,8 @@ interface StoredRow {
 const UNREADABLE: ToolOutcome = { type: "error", errorText: "The outcome could not be read." };
 
 const TABLE = "cc_tool_call";
+/** Long texts of a row: what the tool gets, and its outcome. */
+const TEXTS = 2;
 
 /** Keys of the long texts of a row. */
 const inputKey = (n: number): string => String(n);
@@ -98,7 +100,7 @@ export class ToolCallTable {
   insert(row: Omit<ToolCallRow, "n" | "outcome">): number {
     const { format, text } = encodeBody({ input: row.input, isDynamic: row.isDynamic });
     const { n } = this.#db.first<{ n: number }>("SELECT coalesce(max(n), 0) + 1 AS n FROM cc_tool_call")!;
-    const { head, overflow } = writeOverflow(this.#db, TABLE, inputKey(n), text, 0);
+    const { head, overflow } = writeOverflow(this.#db, TABLE, inputKey(n), text, 0, TEXTS);
     this.#db.run(
       `INSERT INTO cc_tool_call (n, turn_id, call_id, run, name, is_idempotent, format, body, overflow, outcome_overflow, started_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)`,
@@ -125,7 +127,7 @@ export class ToolCallTable {
     const open = "FROM cc_tool_call WHERE n = ? AND turn_id = ? AND outcome IS NULL";
     if (!this.#db.first(`SELECT n ${open}`, n, turnId)) return;
     const { format, text } = encodeBody(outcome);
-    const { head, overflow } = writeOverflow(this.#db, TABLE, outcomeKey(n), text, 0);
+    const { head, overflow } = writeOverflow(this.#db, TABLE, outcomeKey(n), text, 0, TEXTS);
     this.#db.run("UPDATE cc_tool_call SET outcome_format = ?, outcome = ?, outcome_overflow = ? WHERE n = ?", format, head, overflow, n);
   }
 

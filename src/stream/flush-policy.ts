@@ -30,9 +30,17 @@ export function isVisible(chunk: Chunk): boolean {
 
 const INVISIBLE: ReadonlySet<string> = new Set(["start", "start-step", "finish-step", "text-start", "reasoning-start", "message-metadata"]);
 
-/** True for a chunk that is flushed at once, so that a crash just after it cannot lose it: edges of tools and steps. */
+/**
+ * True for a chunk that is flushed at once, so that a crash just after it cannot lose it: edges of tools and steps. What a tool
+ * shows on its way is none: it may be one for each word of a sub-agent.
+ */
 export function isBoundary(chunk: Chunk): boolean {
-  return BOUNDARIES.has(chunk.type);
+  return BOUNDARIES.has(chunk.type) && !isPreliminary(chunk);
+}
+
+/** True for an output that another one of the same call takes the place of. */
+export function isPreliminary(chunk: Chunk): boolean {
+  return chunk.type === "tool-output-available" && chunk.preliminary === true;
 }
 
 const BOUNDARIES: ReadonlySet<string> = new Set([

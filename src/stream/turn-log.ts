@@ -5,6 +5,7 @@ import { mergeChunks } from "../protocol/coalesce.ts";
 import { emptyLive, foldChunks } from "../protocol/fold.ts";
 import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
+import { isPreliminary } from "./flush-policy.ts";
 import type { Chunk, LiveMessage, LiveState } from "../protocol/messages.ts";
 import type { LogTable, LogTail } from "../storage/log-table.ts";
 
@@ -67,7 +68,8 @@ export class TurnLog {
   }
 
   /**
-   * Adds a chunk to those pending; adjacent deltas of one part become one chunk.
+   * Adds a chunk to those pending; adjacent deltas of one part become one chunk. What a tool shows on its way is left out once half
+   * of the room is used up, so that there is room for what comes of it.
    * @throws {ChatError} `too_large` when the message would pass 16 MB; the chunk is not taken
    */
   push(given: Chunk): void {
@@ -76,7 +78,8 @@ export class TurnLog {
     const chunk = JSON.parse(json) as Chunk;
     const last = this.#pending.at(-1);
     const merged = last && mergeChunks(last, chunk);
-    const bytes = merged ? deltaBytes(chunk) : utf8Length(json);
+    const bytes = merged ? addedBytes(last!, merged, chunk) : utf8Length(json);
+    if (isPreliminary(chunk) && this.room - bytes < LIMITS.maxMessageBytes / 2) return;
     if (bytes > this.room) throw new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
     if (merged) this.#pending[this.#pending.length - 1] = merged;
     else this.#pending.push(chunk);
@@ -132,7 +135,9 @@ export class TurnLog {
   }
 }
 
-/** What a delta adds to the one before it. */
-function deltaBytes(chunk: Chunk): number {
-  return utf8Length(chunk.type === "tool-input-delta" ? chunk.inputTextDelta : "delta" in chunk ? String(chunk.delta) : "");
+/** What `chunk`, merged into `previous`, adds to it: less than nothing where it takes the place of something longer. */
+function addedBytes(previous: Chunk, merged: Chunk, chunk: Chunk): number {
+  if (chunk.type === "tool-input-delta") return utf8Length(chunk.inputTextDelta);
+  if ("delta" in chunk) return utf8Length(String(chunk.delta));
+  return utf8Length(JSON.stringify(merged)) - utf8Length(JSON.stringify(previous));
 }

@@ -14,6 +14,8 @@ export class LedgerWorld {
   readonly stop = new AbortController();
   /** Timers that are set, by what they do. */
   readonly timers = new Map<() => void, number>();
+  /** Why outcomes could not be stored. */
+  readonly lost: unknown[] = [];
   now = 1_000;
   isCurrent = true;
 
@@ -23,7 +25,9 @@ export class LedgerWorld {
   }
 
   ledger(run = 1, turnId = "turn-1"): ToolLedger {
-    return new ToolLedger({ db: this.db, table: this.table, now: () => this.now++, isCurrent: () => this.isCurrent }, { id: turnId, run });
+    const { db, table, lost } = this;
+    const ports = { db, table, now: () => this.now++, isCurrent: () => this.isCurrent, onLost: (error: unknown) => lost.push(error) };
+    return new ToolLedger(ports, { id: turnId, run });
   }
 
   ports(ledger: ToolLedger, timeoutMs = 5_000): ToolPorts {

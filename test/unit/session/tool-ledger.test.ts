@@ -96,7 +96,10 @@ describe("the ledger of a turn's tool calls", () => {
   it("counts a call as at work no longer when its outcome could not be stored", () => {
     using world = new LedgerWorld();
     const db = new Database(failAfter(world.storage, 5));
-    const ledger = new ToolLedger({ db, table: new ToolCallTable(db), now: () => 0, isCurrent: () => true }, { id: "turn-1", run: 1 });
+    const ledger = new ToolLedger(
+      { db, table: new ToolCallTable(db), now: () => 0, isCurrent: () => true, onLost: () => {} },
+      { id: "turn-1", run: 1 },
+    );
     const entry = ledger.begin(ROLL);
     expect(() => ledger.settle(entry, { type: "output", output: 4 })).toThrow(InjectedFailure);
     expect([ledger.inFlight, world.outcomes]).toEqual([0, [null]]);

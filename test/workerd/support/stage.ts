@@ -44,7 +44,7 @@ export function openText(run: Play): void {
 /** One delta as a frame of its own, between {@link openText} and {@link closeText}. */
 export function say(run: Play, delta: string): void {
   run.write({ type: "text-delta", id: "t", delta });
-  run.write({ type: "tool-output-available", toolCallId: CALL, output: delta.length, preliminary: true });
+  run.write({ type: "tool-output-available", toolCallId: CALL, output: delta.length });
 }
 
 export function closeText(run: Play): void {
