@@ -58,6 +58,9 @@ export function isChatError(error: unknown, code?: ErrorCode): error is ChatErro
   return error instanceof Error && error.name === "ChatError" && (code ?? (error as ChatError).code) === (error as ChatError).code;
 }
 
+/** What visitors read of a `configuration` error, whose own text is for developers. */
+export const MISCONFIGURED = "The server is not set up correctly. Its log says how to mend it.";
+
 /** The wire form of an error. Anything that is not a `ChatError` becomes `internal`, without its text. */
 export function toErrorBody(error: unknown): ErrorBody {
   if (!isChatError(error)) return { code: "internal", message: "Something went wrong on the server.", retryable: true };

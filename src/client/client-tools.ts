@@ -14,6 +14,8 @@ interface Attempt extends AbortController {
   /** The connection that claimed it last, or was refused. */
   connection?: object;
   isRunning?: boolean;
+  /** It runs, and another connection has the claim. */
+  isRefused?: boolean;
 }
 
 /** A call that waits for its output, and where it stands. */
@@ -45,6 +47,7 @@ export function runClientTools<Types extends ChatTypes>(chat: ChatClient<Types>,
     const { signal } = attempt;
     attempts.set(callId, attempt);
     attempt.connection = connection;
+    attempt.isRefused = false;
 
     const give = async (outcome: ToolOutcome) => {
       // Subscribers may not have heard yet that nobody wants it any more.
@@ -62,13 +65,19 @@ export function runClientTools<Types extends ChatTypes>(chat: ChatClient<Types>,
       } catch (error) {
         // Also an output that the server refuses: the model hears why.
         await give({ errorText: String((error as Error | null)?.message ?? error).slice(0, MAX_ERROR_LENGTH) });
+      } finally {
+        attempt.isRunning = false;
       }
     };
     claim(callId)
       .then(work)
       .catch((error: unknown) => {
-        // Another page is first: tried again when it lets go. What is refused for another reason, with the next connection.
-        if (isChatError(error, "already_claimed")) attempt.abort();
+        // What is refused for another reason is tried again with the next connection.
+        if (!isChatError(error, "already_claimed")) return;
+        // Another page is first: tried again when it lets go. What runs goes on: the other one may be this page, on a line of whose
+        // end nobody has told the server yet.
+        attempt.isRefused = attempt.isRunning ?? false;
+        if (!attempt.isRunning) attempt.abort();
       });
   };
 
@@ -80,7 +89,7 @@ export function runClientTools<Types extends ChatTypes>(chat: ChatClient<Types>,
     for (const [callId, each] of open) {
       const attempt = attempts.get(callId);
       const isFree = !turn!.claims?.[callId];
-      if (attempt?.connection !== connection || (attempt.signal.aborted && isFree)) start(each, connection);
+      if (attempt?.connection !== connection || ((attempt.signal.aborted || attempt.isRefused) && isFree)) start(each, connection);
     }
   };
 

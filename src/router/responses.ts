@@ -1,7 +1,7 @@
 // Answers of the router. Errors are `{ error }` with the status of the one error table; what only the developer may know goes to
 // the log, and into the answer on a loopback host only.
 import { ERRORS } from "../error-table.ts";
-import { ChatError, isChatError, toErrorBody, type ErrorBody } from "../errors.ts";
+import { ChatError, isChatError, MISCONFIGURED, toErrorBody, type ErrorBody } from "../errors.ts";
 
 /** A JSON answer that no cache may keep. */
 export function jsonResponse(value: unknown, headers: Record<string, string>, status = 200): Response {
@@ -12,8 +12,7 @@ export function jsonResponse(value: unknown, headers: Record<string, string>, st
 export function errorResponse(error: unknown, headers: Record<string, string>, isLoopback: boolean): Response {
   report(error, isLoopback);
   let body = toErrorBody(error);
-  if (body.code === "configuration" && !isLoopback)
-    body = { code: body.code, message: "The server is not set up correctly. Its log says how to mend it.", retryable: body.retryable };
+  if (body.code === "configuration" && !isLoopback) body = { code: body.code, message: MISCONFIGURED, retryable: body.retryable };
   return jsonResponse({ error: body }, headers, statusOf(error));
 }
 

@@ -21,8 +21,8 @@ export interface AnswersPorts {
   turns: Turns;
   hooks: Pick<SessionHooks, "isClientTool" | "parseToolOutput">;
   deps: Deps;
-  /** True for the id of a connection that is open. */
-  isConnected(connectionId: string): boolean;
+  /** Principal id of a connection that is open, as far as is known: one whose line has died in silence still is. */
+  holderOf(connectionId: string): string | undefined;
 }
 
 export class Answers {
@@ -42,7 +42,7 @@ export class Answers {
     const turn = this.#liveTurn(command);
     const log = this.#ports.turns.log(turn);
     if ("approvalId" in command) this.#approve(commit, principal, command, turn, log);
-    else this.#output(commit, command, turn, log, connectionId);
+    else this.#output(commit, principal, command, turn, log, connectionId);
     return { turnId: turn.id };
   }
 
@@ -57,7 +57,7 @@ export class Answers {
     const call = findCall(ownParts(turn, turns.log(turn)), command.callId);
     if (!call) throw noSuchCall();
     if (!isAwaitingClient(call, hooks.isClientTool)) throw alreadyResolved(call);
-    this.#refuseForeignClaim(turn, command.callId, connectionId);
+    if (this.#claimOf(turn, command.callId, connectionId) !== undefined) throw alreadyClaimed();
     const claims = { ...this.#openClaims(turn), [command.callId]: connectionId };
     turns.update(commit, { ...turn, progress: { ...turn.progress, claims } });
     return { turnId: turn.id };
@@ -98,14 +98,23 @@ export class Answers {
     turns.answer(commit, turn, log, [{ ...chunk, ...provider }], "approval");
   }
 
-  #output(commit: Commit, command: ToolOutputCommand, turn: TurnRow, log: TurnLog, connectionId: string | undefined): void {
-    const { turns, hooks } = this.#ports;
+  #output(
+    commit: Commit,
+    principal: Principal,
+    command: ToolOutputCommand,
+    turn: TurnRow,
+    log: TurnLog,
+    connectionId: string | undefined,
+  ): void {
+    const { turns, hooks, holderOf } = this.#ports;
     const { callId: toolCallId, errorText } = command;
     const call = findCall(ownParts(turn, log), toolCallId);
     if (!call) throw noSuchCall();
     if (!hooks.isClientTool(toolNameOf(call))) throw new ChatError("forbidden", "The output of this tool is not a client's to give.");
     if (!isAwaitingClient(call, hooks.isClientTool)) throw alreadyResolved(call);
-    this.#refuseForeignClaim(turn, toolCallId, connectionId);
+    // The tool may outlive the connection that claimed it, of which nobody has told us yet: who it was may answer over another one.
+    const claim = this.#claimOf(turn, toolCallId, connectionId);
+    if (claim !== undefined && holderOf(claim) !== principal.id) throw alreadyClaimed();
     const kind = call.type === "dynamic-tool" ? { dynamic: true } : {};
     const chunk: Chunk =
       errorText !== undefined
@@ -118,13 +127,18 @@ export class Answers {
   }
 
   #openClaims({ progress }: TurnRow): Record<string, string> {
-    return Object.fromEntries(Object.entries(progress.claims ?? {}).filter(([, id]) => this.#ports.isConnected(id)));
+    return Object.fromEntries(Object.entries(progress.claims ?? {}).filter(([, id]) => this.#ports.holderOf(id) !== undefined));
   }
 
-  #refuseForeignClaim(turn: TurnRow, callId: string, connectionId: string | undefined): void {
-    const holder = new Map(Object.entries(this.#openClaims(turn))).get(callId);
-    if (holder !== undefined && holder !== connectionId) throw new ChatError("already_claimed", "Another connection runs this call.");
+  /** The other open connection that has claimed a call. */
+  #claimOf(turn: TurnRow, callId: string, connectionId: string | undefined): string | undefined {
+    const claim = new Map(Object.entries(this.#openClaims(turn))).get(callId);
+    return claim === connectionId ? undefined : claim;
   }
+}
+
+function alreadyClaimed(): ChatError {
+  return new ChatError("already_claimed", "Another connection runs this call.");
 }
 
 /** The parts of the live message that this turn has made. */

@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { AdmitAnswer, AdmitRequest } from "../auth/admissions.ts";
 import type { CommandAnswer, CommandRequest, PageRequest } from "../auth/rpc.ts";
 import { ticketOfUpgrade, tryReadTicket } from "../auth/ticket.ts";
-import { ChatError, ERRORS, isChatError, toErrorBody } from "../errors.ts";
+import { ChatError, ERRORS, isChatError, MISCONFIGURED, toErrorBody } from "../errors.ts";
 import type { Command, Role } from "../protocol/frames.ts";
 import type { Principal } from "../protocol/principal.ts";
 import type { Connection } from "../sockets/connection.ts";
@@ -127,7 +127,7 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown, State = u
   /**
    * Answers one user message. Called after the turn is stored, one turn at a time, in the order of acceptance. May return
    * before the model has finished: the result is read to its end, stored and streamed. What it throws ends the turn as
-   * `failed`; clients see a general text (that of a `ChatError`, or what {@link errorText} makes of it), the log of the Worker the
+   * `failed`; clients see a general text (that of a `ChatError`, but for `configuration` without `development`; or what {@link errorText} makes of it), the log of the Worker the
    * error.
    */
   abstract onTurn(turn: Turn<Body, State>): TurnResult | Promise<TurnResult>;
@@ -211,7 +211,8 @@ export abstract class ChatSessionObject<Env = unknown, Body = unknown, State = u
       return this.#platform.upgrade(request, (socket) => this.#session.connect(socket, { nonce: ticket.nonce, origin, cursor }));
     } catch (error) {
       const body = toErrorBody(error);
-      if (body.code === "internal") this.#platform.report(error);
+      if (body.code === "internal" || body.code === "configuration") this.#platform.report(error);
+      if (body.code === "configuration") body.message = MISCONFIGURED;
       return Response.json({ error: body }, { status: ERRORS[body.code].status, headers: { "cache-control": "no-store" } });
     }
   }

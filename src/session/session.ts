@@ -2,7 +2,7 @@
 // frame, a close, an alarm) into calls on them. It holds no state of its own.
 import { Admissions } from "../auth/admissions.ts";
 import { isAllowed } from "../auth/roles.ts";
-import { ChatError, isChatError, toErrorBody } from "../errors.ts";
+import { ChatError, isChatError, MISCONFIGURED, toErrorBody, type ErrorBody } from "../errors.ts";
 import { parseClientFrame } from "../protocol/client-frames.ts";
 import type { Command, Read, Role, ServerFrame, WelcomeFrame } from "../protocol/frames.ts";
 import { LIMITS } from "../protocol/limits.ts";
@@ -91,8 +91,8 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     });
     const turns = this.#turns;
     this.#lease = new Lease({ tables, committer, runner, turns, deps, recovery, isClientTool, report });
-    const isConnected = (connectionId: string) => hub.connections().some(({ id }) => id === connectionId);
-    this.#answers = new Answers({ tables, turns, hooks, deps, isConnected });
+    const holderOf = (connectionId: string) => hub.connections().find(({ id }) => id === connectionId)?.principal.id;
+    this.#answers = new Answers({ tables, turns, hooks, deps, holderOf });
     this.#commands = new Commands({ tables, committer, turns, answers: this.#answers, appState: this.#appState, hooks, deps });
     this.#admissions = new Admissions(deps);
     this.#thread = new Thread({ db, tables, committer, alarms: this.#alarms, deps, schema, recover: () => this.#recover() });
@@ -166,7 +166,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
       const sender = { principal: connection.principal, connectionId: connection.id };
       connection.deliver(...this.#answer(sender, role, frame));
     } catch (error) {
-      connection.deliver({ type: "error", ...(ref !== undefined ? { ref } : {}), ...this.#errorBody(error) });
+      connection.deliver({ type: "error", ...(ref !== undefined ? { ref } : {}), ...this.#bodyForVisitor(error) });
     }
   }
 
@@ -227,7 +227,7 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
       this.#thread.require();
       return this.#access.roleOf(connection.principal);
     } catch (error) {
-      const body = this.#errorBody(error);
+      const body = this.#bodyForVisitor(error);
       connection.deliver({ type: "error", ...body });
       connection.close(body.code);
       return null;
@@ -264,8 +264,16 @@ export class Session<Socket extends ServerSocket = ServerSocket> {
     void (async () => call())().catch(report);
   }
 
-  #errorBody(error: unknown): ReturnType<typeof toErrorBody> {
+  /** For the router, which knows whether a developer asks. */
+  #errorBody(error: unknown): ErrorBody {
     if (!isChatError(error) || error.cause !== undefined) this.#ports.report(error);
     return toErrorBody(error);
+  }
+
+  #bodyForVisitor(error: unknown): ErrorBody {
+    const body = this.#errorBody(error);
+    if (body.code !== "configuration") return body;
+    this.#ports.report(error);
+    return { ...body, message: MISCONFIGURED };
   }
 }

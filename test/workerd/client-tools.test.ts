@@ -153,7 +153,7 @@ describe.each(SDKS)("with %s, a client tool", (sdk) => {
 describe("a claim", () => {
   const claimed = { type: "error", code: "already_claimed" };
 
-  it("goes to the first connection, is seen by all, and only that one may answer", async () => {
+  it("goes to the first connection, is seen by all, and nobody else may answer", async () => {
     const scene = await waitingForClient();
     const other = await TestSocket.open(scene.threadId, "user-2");
     const sameUser = await TestSocket.open(scene.threadId, "user-1");
@@ -166,11 +166,12 @@ describe("a claim", () => {
     const late = await TestSocket.open(scene.threadId, "user-1");
     expect(late.of("snapshot")[0]!.turn?.claims).toEqual({ [claim.callId]: holder });
     expect(await ask(scene.socket, outputOf(scene, "pickDate", DATE))).toMatchObject(claimed);
-    const { status, body } = await post(scene.threadId, "user-2", outputOf(scene, "pickDate", DATE));
+    const { status, body } = await post(scene.threadId, "user-1", outputOf(scene, "pickDate", DATE));
     expect([status, body]).toMatchObject([409, { error: { code: "already_claimed" } }]);
     // Again by its holder: still its own.
     expect(await ask(other, claimOf(scene, "pickDate"))).toMatchObject({ type: "ack" });
-    expect(await ask(other, outputOf(scene, "pickDate", DATE))).toMatchObject({ type: "ack" });
+    // Over whatever road: its line may be dead without our knowing.
+    expect((await post(scene.threadId, "user-2", outputOf(scene, "pickDate", DATE))).status).toBe(200);
     await ended(scene);
     expect(openCall(scene.socket, "pickDate")).toMatchObject({ output: DATE });
   });

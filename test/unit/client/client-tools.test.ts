@@ -160,7 +160,7 @@ describe("client tools", () => {
     expect(runs).toHaveLength(1);
   });
 
-  it("are aborted when another page has taken the call meanwhile, and try again when it lets go", async () => {
+  it("go on when another connection has taken the call meanwhile, and take it again when that lets go", async () => {
     const { runs, tool } = slowTool();
     const world = await page(tool);
     await call(world);
@@ -168,12 +168,31 @@ describe("client tools", () => {
     const other = await createWorld({ server: world.server, prefix: "other-" });
     await other.client.claim("call1");
     await world.clock.advance(1_000);
-    expect(runs[0]!.signal.aborted).toBe(true);
+    expect(runs[0]!.signal.aborted).toBe(false);
+    const claims = sent(world, "claim").length;
+    other.client.close();
+    await quiet();
+    expect(sent(world, "claim")).toHaveLength(claims + 1);
     expect(runs).toHaveLength(1);
+    runs[0]!.end("tomorrow");
+    await quiet();
+    expect(livePart(world)).toMatchObject({ output: "tomorrow" });
+  });
+
+  it("run again when somebody else has the call at their end, and gives it up", async () => {
+    const { runs, tool } = slowTool();
+    const world = await page(tool);
+    await call(world);
+    world.server.socket.drop();
+    const other = await createWorld({ server: world.server, prefix: "other-" });
+    await other.client.claim("call1");
+    await world.clock.advance(1_000);
+    runs[0]!.end("too late");
+    await quiet();
+    expect(livePart(world)).toMatchObject({ state: "input-available" });
     other.client.close();
     await quiet();
     expect(runs).toHaveLength(2);
-    runs[0]!.fail(new Error("aborted"));
     runs[1]!.end("tomorrow");
     await quiet();
     expect(livePart(world)).toMatchObject({ output: "tomorrow" });
