@@ -76,6 +76,11 @@ export function stubMessage<Of extends { parts: Part[] }>(message: Of): Of {
   return withSame(message, { parts: mapSame(message.parts, stubPart) } as Partial<Of>);
 }
 
+/** The same at the cost of one `JSON.stringify`, as long as the message is too small to hold a payload that is too large. */
+export function stubLarge<Of extends { parts: Part[] }>(message: Of): Of {
+  return isSmall(JSON.stringify(message)) ? message : stubMessage(message);
+}
+
 /** A live state as it travels. What is open in it was sent as deltas, and stays. */
 export function stubLive(live: LiveState): LiveState {
   return withSame(live, { message: stubMessage(live.message) });

@@ -23,13 +23,13 @@ export class Reads {
     this.#ports = ports;
   }
 
-  /** The last page, or the one that ends before message `before`. @throws {ChatError} `not_found` */
-  page(before?: string): Page {
+  /** The last page, or the one that ends before message `before`; see `readPage`. @throws {ChatError} `not_found` */
+  page(before?: string, options?: { isWhole: boolean }): Page {
     const { session, messages } = this.#ports.tables;
-    if (before === undefined) return readPage(messages, session.read().head);
+    if (before === undefined) return readPage(messages, session.read().head, options);
     const message = messages.find(before);
     if (!message) throw new ChatError("not_found", "There is no message with this id.");
-    return readPage(messages, message.parent);
+    return readPage(messages, message.parent, options);
   }
 
   /** A part with its whole payload: of the live message, else of the stored one of this id. @throws {ChatError} `not_found` */

@@ -5,7 +5,6 @@ import { isSystem, type CommandAnswer, type CommandRequest, type PageAnswer, typ
 import { ChatError, type ErrorBody } from "../errors.ts";
 import { parseCommand, parseFirstCommand } from "../protocol/client-frames.ts";
 import type { AckFrame, Command } from "../protocol/frames.ts";
-import { stubMessage } from "../protocol/stubs.ts";
 import type { Tables } from "../storage/tables.ts";
 import { noSuchThread, type Access } from "./access.ts";
 import type { Commands } from "./commands.ts";
@@ -56,9 +55,7 @@ export class Requests {
     const { thread, access, reads, errorBody } = this.#ports;
     try {
       thread.require();
-      const role = access.actingRoleOf(principal);
-      const page = reads.page(before);
-      return { ok: true, ...page, messages: role === "system" ? page.messages : page.messages.map(stubMessage) };
+      return { ok: true, ...reads.page(before, { isWhole: access.actingRoleOf(principal) === "system" }) };
     } catch (error) {
       return { ok: false, error: errorBody(error) };
     }

@@ -2,9 +2,10 @@
 import { readPage } from "../history/page.ts";
 import type { DeltaFrame, ServerFrame, SnapshotFrame } from "../protocol/frames.ts";
 import type { Cursor } from "../protocol/cursor.ts";
+import { utf8Length } from "../protocol/bytes.ts";
 import { LIMITS } from "../protocol/limits.ts";
 import type { LiveState, Message, QueueItem, SessionView, TurnView } from "../protocol/messages.ts";
-import { bytesAsSent, stubChunk, stubMessage } from "../protocol/stubs.ts";
+import { bytesAsSent, stubChunk, stubLarge } from "../protocol/stubs.ts";
 import type { SessionRow } from "../storage/session-table.ts";
 import type { Tables } from "../storage/tables.ts";
 
@@ -39,11 +40,11 @@ function isWithin(session: SessionRow, cursor: Cursor): boolean {
   return cursor.epoch === session.epoch && session.headRev <= cursor.rev && cursor.rev <= session.rev;
 }
 
-/** Messages stored or changed after `rev`; null when they are more than one page. */
+/** Messages stored or changed after `rev`, with stubs; null when they are more than one page. */
 function changedSince(tables: Tables, rev: number): Message[] | null {
-  const changed = tables.messages.changedAfter(rev, LIMITS.pageMessages + 1);
+  const changed = tables.messages.changedAfter(rev, LIMITS.pageMessages + 1, stubLarge);
   if (changed.length > LIMITS.pageMessages) return null;
-  const bytes = changed.length > 1 ? bytesAsSent(changed, (messages) => messages.map(stubMessage)) : 0;
+  const bytes = changed.length > 1 ? utf8Length(JSON.stringify(changed)) : 0;
   return bytes > LIMITS.pageBytes ? null : changed;
 }
 

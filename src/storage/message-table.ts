@@ -90,15 +90,16 @@ export class MessageTable {
   /**
    * Messages stored or changed after `rev`, in order of storing. When they are more than `limit`, some `limit` of them.
    * Reads no row that it does not return: the plus keeps SQLite from walking the key through all of history.
+   * @param view what is kept of each: only one at a time is in memory as it is stored
    */
-  changedAfter(rev: number, limit: number): Message[] {
+  changedAfter(rev: number, limit: number, view: (message: Message) => Message): Message[] {
     const stored = this.#db.all<StoredRow>("SELECT * FROM cc_message WHERE rev > ? ORDER BY rev LIMIT ?", rev, limit);
     const changed = this.#db.all<StoredRow>(
       "SELECT * FROM cc_message WHERE changed > ?1 AND +rev <= ?1 LIMIT ?2",
       rev,
       limit - stored.length,
     );
-    return [...changed.sort((a, b) => a.rev - b.rev), ...stored].map((row) => this.#decode(row));
+    return [...changed.sort((a, b) => a.rev - b.rev), ...stored].map((row) => view(this.#decode(row)));
   }
 
   /** A row as a message. A body that this code cannot read becomes a placeholder: one bad row never hides a thread. */
