@@ -43,13 +43,14 @@ export class CommandTable {
     );
   }
 
-  /** Drops what no client can repeat any more. Reads the whole table: call it for few of the commands. */
-  trim(now: number): void {
-    this.#db.run(
-      `DELETE FROM cc_command WHERE id IN (
-         SELECT id FROM (SELECT id, created_at FROM cc_command ORDER BY created_at DESC LIMIT -1 OFFSET ?) WHERE created_at < ?)`,
-      KEEP_NEWEST,
-      now - KEEP_MS,
+  /** Drops what no client can repeat any more, and returns how many rows are left. Reads the whole table: call it for few of the commands. */
+  trim(now: number): number {
+    // The sorter holds no more rows than it is asked for.
+    const newest = this.#db.first<{ at: number }>(
+      "SELECT created_at AS at FROM cc_command ORDER BY created_at DESC LIMIT 1 OFFSET ?",
+      KEEP_NEWEST - 1,
     );
+    if (newest) this.#db.run("DELETE FROM cc_command WHERE created_at < ?", Math.min(newest.at, now - KEEP_MS));
+    return this.#db.first<{ n: number }>("SELECT count(*) AS n FROM cc_command")!.n;
   }
 }
