@@ -70,11 +70,12 @@ function shownLength(part: Part): number {
 /** What the ledger knows and the message lacks, as chunks that fit into its `room`; with the opening of a message or a step that has none. */
 export function factChunks(live: LiveState, { base, progress }: TurnRow, rows: readonly ToolCallRow[], room: number): Chunk[] {
   if (rows.length === 0) return [];
-  const { parts } = live.message;
+  const start = stepStart(live.message.parts);
+  // A call that the run has begun stands in a step of this run: one that was open when it began is its own.
+  const hasStep = isStepOpen(live) || (start > 0 && start >= progress.fence);
   const opening: Chunk[] = [
     ...(live.seq === 0 ? [{ type: "start" as const, messageId: live.message.id }] : []),
-    // A call that the run has begun stands in a step of this run.
-    ...(stepStart(parts) <= progress.fence && !isStepOpen(live) ? [{ type: "start-step" as const }] : []),
+    ...(hasStep ? [] : [{ type: "start-step" as const }]),
   ];
   const missing = missingChunks(live, rows, base);
   const isAnnounced = missing.some(({ type }) => type === "tool-input-available");
