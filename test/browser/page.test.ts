@@ -217,3 +217,20 @@ test("a screen reader hears that an answer comes, and then the whole answer once
   const heard = await tab.page.evaluate(() => (window as unknown as { heard: string[] }).heard);
   expect(heard).toEqual(["The assistant is answering.", await tab.answer()]);
 });
+
+test("an output that is too large to come by itself is loaded when somebody asks for it", async () => {
+  const { open } = await stage.visitor();
+  const tab = await open();
+  const city = "x".repeat(300_000);
+  await tab.begin(`use the book tool with {"city":"${city}"} at 1000000 words per second`);
+  await tab.page.getByRole("button", { name: "Allow" }).click();
+  await tab.untilQuiet();
+  await tab.page.getByText("Output of 294 KB").waitFor();
+  const output = tab.page.getByLabel("Output", { exact: true });
+  expect(await output.isVisible()).toBe(false);
+  await tab.page.getByRole("button", { name: "Load the output" }).click();
+  await output.waitFor();
+  expect(JSON.parse((await output.textContent())!)).toEqual({ confirmation: `A table for 2 in ${city}` });
+  expect(await tab.hasFocus("pre[aria-label=Output]")).toBe(true);
+  expect(await tab.page.getByRole("button", { name: "Load the output" }).isVisible()).toBe(false);
+});

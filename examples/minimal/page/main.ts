@@ -6,6 +6,7 @@ import { createConnectionView } from "./connection-view.ts";
 import { byId, setChildren } from "./dom.ts";
 import { createMessageList } from "./message-list.ts";
 import { createQueueView } from "./queue-view.ts";
+import { createRefusalView } from "./refusal-view.ts";
 import { createScroll } from "./scroll.ts";
 import { keepThreadAddress, readThreadAddress } from "./thread-address.ts";
 import { renderMissing, renderWelcome } from "./welcome.ts";
@@ -13,24 +14,31 @@ import { renderMissing, renderWelcome } from "./welcome.ts";
 const address = readThreadAddress();
 const chat = createChatClient({ url: "/chat", threadId: address.id, create: address.isNew });
 
-/** A refusal stands in the snapshot, beside what was refused; there is nothing more to do with the rejection. */
-const ignore = (): void => {};
+const refusal = createRefusalView(byId("refusal"), chat);
+/** What becomes of a message stands in the snapshot, beside it; there is nothing more to do with a rejection. */
+const keepAddress = (sending: Promise<unknown>): void => {
+  refusal.clear();
+  sending.then(
+    () => keepThreadAddress(address.id),
+    () => {},
+  );
+};
 const send = (text: string): void => {
   scroll.toBottom();
-  chat.send(text).then(() => keepThreadAddress(address.id), ignore);
+  keepAddress(chat.send(text));
 };
-const retry = (messageId: string): void => void chat.retry(messageId).then(() => keepThreadAddress(address.id), ignore);
 
 const scroll = createScroll();
-const composer = createComposer(send, () => void chat.stop().catch(ignore));
+const composer = createComposer(send, () => void refusal.follow(chat.stop()));
 const connection = createConnectionView(byId("connection"), () => chat.reconnect());
 const list = createMessageList(byId("messages"), {
-  retry,
-  regenerate: (messageId) => void chat.regenerate(messageId).catch(ignore),
-  goOn: (messageId) => void chat.continue(messageId).catch(ignore),
-  approve: (approvalId, approved) => void chat.approve(approvalId, { approved }).catch(ignore),
+  retry: (messageId) => keepAddress(chat.retry(messageId)),
+  regenerate: (messageId) => void refusal.follow(chat.regenerate(messageId)),
+  goOn: (messageId) => void refusal.follow(chat.continue(messageId)),
+  approve: (approvalId, approved) => void refusal.follow(chat.approve(approvalId, { approved })),
+  loadPart: chat.loadPart,
 });
-const queue = createQueueView(byId("queue"), (turnId) => void chat.cancel(turnId).catch(ignore));
+const queue = createQueueView(byId("queue"), (turnId) => void refusal.follow(chat.cancel(turnId)));
 const announce = createAnnouncer(byId("announcer"));
 const earlier = byId("earlier") as HTMLButtonElement;
 const welcome = renderWelcome(send);
@@ -66,7 +74,7 @@ let missingPage: HTMLElement | undefined;
 function missing(code: string, message: string): HTMLElement {
   missingPage ??=
     code === "not_found" || code === "gone"
-      ? renderMissing("There is no chat here.", "It may have been deleted, or it belongs to someone else, or the address is not complete.")
+      ? renderMissing("There is no chat here.", "No chat has this address, or it belongs to someone else.")
       : renderMissing("This chat cannot be opened.", message);
   return missingPage;
 }
@@ -79,14 +87,11 @@ function titleOf({ thread, messages }: ChatSnapshot): string {
 
 earlier.addEventListener("click", () => {
   earlier.disabled = true;
-  void chat
-    .loadEarlier()
-    .catch(ignore)
-    .finally(() => {
-      earlier.disabled = false;
-      // The button may be gone now, and the focus must be somewhere.
-      if (earlier.hidden) byId("viewport").focus({ preventScroll: true });
-    });
+  void refusal.follow(chat.loadEarlier()).then(() => {
+    earlier.disabled = false;
+    // The button may be gone now, and the focus must be somewhere.
+    if (earlier.hidden) byId("viewport").focus({ preventScroll: true });
+  });
 });
 
 if (address.isValid) {

@@ -1,7 +1,7 @@
 // One message: who wrote it, its parts, and what became of it.
 import type { ChatMessage } from "chatcell/client";
 import { h, icon, setChildren, setText } from "./dom.ts";
-import { createPartView, kindOf, type PartView } from "./part-views.ts";
+import { createPartView, kindOf, type PartActions, type PartView } from "./part-views.ts";
 
 export interface MessageView {
   element: HTMLElement;
@@ -17,8 +17,9 @@ export interface MessageActions {
   regenerate: (messageId: string) => void;
   /** Goes on in an answer that was cut off. */
   goOn: (messageId: string) => void;
-  /** Allows or forbids what a tool wants to do. */
-  approve: (approvalId: string, approved: boolean) => void;
+  approve: PartActions["approve"];
+  /** Loads a part, and all of it, by its index. */
+  loadPart: (messageId: string, index: number) => ReturnType<PartActions["load"]>;
 }
 
 export function createMessageView(role: ChatMessage["role"], actions: MessageActions): MessageView {
@@ -62,7 +63,8 @@ function updateParts(views: PartView[], before: ChatMessage | null, message: Cha
     const kind = kindOf(part, message.role);
     const old = views[index];
     if (old && old.kind === kind && before?.parts[index] === part) return old;
-    const view = old?.kind === kind ? old : createPartView(kind, actions.approve);
+    const load = () => actions.loadPart(message.id, index);
+    const view = old?.kind === kind ? old : createPartView(kind, { approve: actions.approve, load });
     view.update(part);
     return view;
   });

@@ -2,6 +2,7 @@
 import type { ChatMessage } from "chatcell/client";
 import { h, setText } from "./dom.ts";
 import { createMarkdownView } from "./markdown-view.ts";
+import { createPayloadView } from "./payload-view.ts";
 
 type Part = ChatMessage["parts"][number];
 
@@ -11,6 +12,14 @@ export interface PartView {
   update(part: Part): void;
 }
 
+/** What a part can ask for. */
+export interface PartActions {
+  /** Allows or forbids what a tool wants to do. */
+  approve: (approvalId: string, approved: boolean) => void;
+  /** Resolves with the part, and all of it: what is large comes as a stub. */
+  load: () => Promise<Part>;
+}
+
 /** How a part is shown; empty for one that is not. */
 export function kindOf(part: Part, role: string): string {
   if (part.type === "text") return role === "user" ? "plain" : "text";
@@ -18,8 +27,7 @@ export function kindOf(part: Part, role: string): string {
   return tryTool(part) ? "tool" : "";
 }
 
-/** @param approve allows or forbids what a tool wants to do */
-export function createPartView(kind: string, approve: (approvalId: string, approved: boolean) => void): PartView {
+export function createPartView(kind: string, actions: PartActions): PartView {
   switch (kind) {
     case "":
       return { kind, element: h("span", { hidden: true }), update: () => {} };
@@ -28,7 +36,7 @@ export function createPartView(kind: string, approve: (approvalId: string, appro
     case "reasoning":
       return createReasoningView(kind);
     case "tool":
-      return createToolView(kind, approve);
+      return createToolView(kind, actions);
     case "data-notice":
       return createNoticeView(kind);
     case "file":
@@ -80,9 +88,10 @@ const TOOL_STATES: Record<string, string> = {
   "output-denied": "Denied",
 };
 
-function createToolView(kind: string, approve: (approvalId: string, approved: boolean) => void): PartView {
+function createToolView(kind: string, { approve, load }: PartActions): PartView {
   const [name, state] = [h("span", { class: "tool-name" }), h("span", { class: "tool-state" })];
-  const [input, output] = [h("pre", { tabindex: "0", "aria-label": "Input" }), h("pre", { tabindex: "0", "aria-label": "Output" })];
+  const input = createPayloadView("Input", async () => tryTool(await load())?.input);
+  const output = createPayloadView("Output", async () => tryTool(await load())?.output);
   let approvalId = "";
   const answer = (text: string, approved: boolean) => h("button", { type: "button", click: () => approve(approvalId, approved) }, text);
   const question = h(
@@ -92,7 +101,7 @@ function createToolView(kind: string, approve: (approvalId: string, approved: bo
     answer("Allow", true),
     answer("Deny", false),
   );
-  const details = h("details", {}, h("summary", {}, name, state), input, output);
+  const details = h("details", {}, h("summary", {}, name, state), input.element, output.element);
   const element = h("div", { class: "tool" }, details, question);
   const update = (part: Part): void => {
     const tool = tryTool(part);
@@ -104,10 +113,8 @@ function createToolView(kind: string, approve: (approvalId: string, approved: bo
     setText(name, tool.type === "dynamic-tool" ? String(tool.toolName) : tool.type.slice("tool-".length));
     setText(state, TOOL_STATES[String(tool.state)] ?? String(tool.state));
     element.classList.toggle("is-failed", tool.state === "output-error");
-    setText(input, show(tool.input));
-    setText(output, show(tool.errorText ?? tool.output));
-    input.hidden = input.textContent === "";
-    output.hidden = output.textContent === "";
+    input.update(tool.input);
+    output.update(tool.errorText ?? tool.output);
   };
   return { kind, element, update };
 }
@@ -144,9 +151,4 @@ function tryTool(part: Part): ToolPart | null {
 
 function textOf(part: Part): string {
   return part.type === "text" ? part.text : "";
-}
-
-function show(value: unknown): string {
-  if (value === undefined) return "";
-  return typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }

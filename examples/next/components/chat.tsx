@@ -5,6 +5,7 @@ import { isToolUIPart, lastAssistantMessageIsCompleteWithApprovalResponses } fro
 import type { ChatMessage } from "chatcell/client";
 import { usePathname } from "next/navigation";
 import { useEffect } from "react";
+import { Announcer } from "@/components/announcer";
 import { Composer } from "@/components/composer";
 import { Message } from "@/components/message";
 import { useThread } from "@/components/use-thread";
@@ -26,11 +27,11 @@ export function Chat({ id, first }: { id: string; first: ChatMessage[] }) {
     sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
   });
   const isMade = hasAddress || messages.some(({ role }) => role === "assistant");
-  const { isRunning, trouble } = useThread(id, isMade, setMessages);
+  const { isRunning, trouble, stop } = useThread(id, isMade, setMessages);
   const isBusy = isRunning || status === "submitted" || status === "streaming";
   const last = messages.at(-1);
   const hasFailed = Boolean(error ?? last?.facts?.error);
-  const isAsking = last?.parts.some((part) => isToolUIPart(part) && part.state === "approval-requested");
+  const isAsking = last?.parts.some((part) => isToolUIPart(part) && part.state === "approval-requested") ?? false;
 
   useEffect(() => {
     // For a reload, and for other tabs. Next hears of it, and leaves the page as it is.
@@ -42,7 +43,8 @@ export function Chat({ id, first }: { id: string; first: ChatMessage[] }) {
   return (
     <main className="chat">
       <div className="scroll" tabIndex={-1}>
-        <div className="messages" role="log" aria-busy={isBusy}>
+        {/* The announcer speaks, once per answer. A log that reads every token aloud would never stop talking. */}
+        <div className="messages" role="log" aria-live="off" aria-label="Messages">
           {messages.length === 0 ? <Welcome onPick={send} /> : null}
           {messages.map((message) => (
             <Message
@@ -77,8 +79,9 @@ export function Chat({ id, first }: { id: string; first: ChatMessage[] }) {
             {trouble}
           </p>
         ) : null}
-        <Composer isBusy={isBusy} onSend={send} onStop={() => void transport.stop(id)} />
+        <Composer isBusy={isBusy} onSend={send} onStop={stop} />
       </div>
+      <Announcer last={last} isBusy={isBusy} isAsking={isAsking} />
     </main>
   );
 }

@@ -6,11 +6,13 @@ import { transport } from "@/lib/transport";
 
 /**
  * What other tabs, devices and the server do in a thread. `useChat` knows only of its own requests: its messages come through
- * `setMessages`, and that one of others is being answered is `isRunning`.
+ * `setMessages`, and that one of others is being answered is `isRunning`. `stop` ends whatever is answered; `trouble` says what
+ * is wrong with the connection, or why that was refused.
  */
 export function useThread(id: string, isMade: boolean, setMessages: (messages: ChatMessage[]) => void) {
   const [isRunning, setRunning] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
+  const [refusal, setRefusal] = useState<string | null>(null);
 
   useEffect(() => {
     if (!isMade) return;
@@ -26,5 +28,10 @@ export function useThread(id: string, isMade: boolean, setMessages: (messages: C
     };
   }, [id, isMade, setMessages]);
 
-  return { isRunning, trouble };
+  const stop = () => {
+    setRefusal(null);
+    transport.stop(id).catch((error: Error) => setRefusal(error.message));
+  };
+
+  return { isRunning, trouble: trouble ?? (isRunning ? refusal : null), stop };
 }

@@ -86,7 +86,7 @@ test("a tool waits for a person, and goes on with the word of any tab", async ()
   const tab = await open();
   const other = await open(await tab.begin("use the book tool in Paris"));
   await other.page.getByRole("button", { name: "Allow" }).click();
-  for (const { page } of [tab, other]) await page.getByText("A table for 2 in Paris").waitFor();
+  for (const { page } of [tab, other]) await page.getByRole("log").getByText("A table for 2 in Paris").waitFor();
   expect(await tab.page.getByRole("button", { name: "Allow" }).count()).toBe(0);
 });
 

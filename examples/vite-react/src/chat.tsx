@@ -6,14 +6,15 @@ import { Composer } from "./composer.tsx";
 import { Connection } from "./connection.tsx";
 import { Message } from "./message.tsx";
 import { Queue } from "./queue.tsx";
-import { run } from "./run.ts";
 import { keepInAddress } from "./thread-address.ts";
 import { useFollow } from "./use-follow.ts";
+import { useRun } from "./use-run.ts";
 import { Missing, Welcome } from "./welcome.tsx";
 
 export function Chat({ threadId, isNew, onNewChat }: { threadId: string; isNew: boolean; onNewChat: () => void }) {
   const { client, messages, queue, status, connection, hasEarlier, isLoaded } = useThread({ url: "/chat", threadId, create: isNew });
   const { viewport, content, isFollowing, toEnd } = useFollow(messages[0]?.id);
+  const { refusal, clearRefusal, run } = useRun(client);
 
   // There is a thread by now: its address leads to it.
   useEffect(() => {
@@ -30,6 +31,7 @@ export function Chat({ threadId, isNew, onNewChat }: { threadId: string; isNew: 
 
   const send = (text: string) => {
     toEnd();
+    clearRefusal();
     void client.send(text);
   };
   const isBlank = messages.length === 0 && queue.length === 0;
@@ -62,7 +64,7 @@ export function Chat({ threadId, isNew, onNewChat }: { threadId: string; isNew: 
           {/* The announcer speaks, once per answer. A log that reads every token aloud would never stop talking. */}
           <div role="log" aria-live="off" aria-label="Messages">
             {messages.map((message, index) => (
-              <Message key={message.id} message={message} client={client} isLast={isQuiet && index === messages.length - 1} />
+              <Message key={message.id} message={message} client={client} run={run} isLast={isQuiet && index === messages.length - 1} />
             ))}
           </div>
           {status === "submitted" && messages.at(-1)?.delivery !== "sending" && (
@@ -82,6 +84,11 @@ export function Chat({ threadId, isNew, onNewChat }: { threadId: string; isNew: 
           </button>
         )}
         <Queue queue={queue} takeBack={(turnId) => run(client.cancel(turnId))} />
+        {refusal && (
+          <p className="refusal" role="alert">
+            {refusal}
+          </p>
+        )}
         {!isMissing && <Composer send={send} isBusy={!isQuiet} stop={() => run(client.stop())} />}
       </footer>
       <Announcer messages={messages} status={status} />

@@ -3,20 +3,23 @@
 import type { ChatClient, ChatMessage } from "chatcell/client";
 import { memo } from "react";
 import { Part } from "./part.tsx";
-import { run } from "./run.ts";
+import type { Run } from "./use-run.ts";
 
 interface Props {
   message: ChatMessage;
   client: ChatClient;
+  run: Run;
   /** Nothing follows it, and nothing runs. */
   isLast: boolean;
 }
 
-export const Message = memo(function Message({ message, client, isLast }: Props) {
+export const Message = memo(function Message({ message, client, run, isLast }: Props) {
   const { id, role, parts, delivery, turnId, createdAt } = message;
   const isReply = role === "assistant";
   const outcome = outcomeOf(message);
   const isCut = message.facts && message.facts.outcome !== "completed";
+  // Refused once more, it says so in the message.
+  const retry = () => void client.retry(id).catch(() => {});
   const approve = (approvalId: string, approved: boolean) => run(client.approve(approvalId, { approved }));
   return (
     <article className={`message is-${role}`} data-live={isReply && createdAt === undefined}>
@@ -28,7 +31,7 @@ export const Message = memo(function Message({ message, client, isLast }: Props)
         {outcome && <p className={outcome.isFailure ? "failure" : undefined}>{outcome.text}</p>}
         {delivery === "failed" && (
           <>
-            <button type="button" className="quiet" onClick={() => run(client.retry(id))}>
+            <button type="button" className="quiet" onClick={retry}>
               Send again
             </button>
             <button type="button" className="quiet" onClick={() => turnId && run(client.cancel(turnId))}>

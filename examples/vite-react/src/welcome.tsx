@@ -44,7 +44,7 @@ export function Missing({ reason, retry, onNewChat }: MissingProps) {
   return (
     <div className="welcome">
       <h1>{isGone ? "There is no chat here." : "This chat cannot be opened."}</h1>
-      <p>{isGone ? "It may have been deleted, or it belongs to someone else, or the address is not complete." : reason.message}</p>
+      <p>{isGone ? "No chat has this address, or it belongs to someone else." : reason.message}</p>
       <button type="button" className="primary" onClick={isGone ? onNewChat : retry}>
         {isGone ? "Start a new chat" : "Try again"}
       </button>

@@ -13,8 +13,8 @@ export class Tab {
   }
 
   async write(text: string): Promise<void> {
-    await this.page.getByLabel("Message").fill(text);
-    await this.page.getByLabel("Message").press("Enter");
+    await this.page.getByLabel("Message", { exact: true }).fill(text);
+    await this.page.getByLabel("Message", { exact: true }).press("Enter");
   }
 
   /** Sends the first message, and waits until the thread has its address. @returns the address */
