@@ -5,7 +5,7 @@ import { ChatError } from "../errors.ts";
 import type { ClientFrame, Command, SendCommand } from "./frames.ts";
 import type { Part } from "./messages.ts";
 import { utf8Length } from "./bytes.ts";
-import { isDeeperThan } from "./json-depth.ts";
+import { isDeeperThan, withoutNested } from "./json-depth.ts";
 import { LIMITS } from "./limits.ts";
 
 const id = z.string().regex(/^[\w-]{8,64}$/, "must be 8 to 64 characters of A-Z a-z 0-9 _ -");
@@ -112,15 +112,26 @@ export function parseClientFrame(data: string | ArrayBuffer): ParsedFrame {
     return { error: new ChatError("too_large", `A frame may have at most ${LIMITS.maxFrameBytes} bytes.`) };
   }
   if (isDeeperThan(data, LIMITS.maxFrameDepth)) {
-    return { error: new ChatError("bad_frame", `A frame may nest at most ${LIMITS.maxFrameDepth} levels deep.`) };
+    const error = new ChatError("bad_frame", `A frame may nest at most ${LIMITS.maxFrameDepth} levels deep.`);
+    // Without its id in the refusal, the client would wait for an answer for ever.
+    const parsed = tryParse(withoutNested(data));
+    return { error, ...(parsed && refOf(parsed.value)) };
   }
-  let value: unknown;
+  const parsed = tryParse(data);
+  return parsed ? checkFrame(parsed.value) : { error: new ChatError("bad_frame", "The frame is not valid JSON.") };
+}
+
+function tryParse(text: string): { value: unknown } | null {
   try {
-    value = JSON.parse(data);
+    return { value: JSON.parse(text) };
   } catch {
-    return { error: new ChatError("bad_frame", "The frame is not valid JSON.") };
+    return null;
   }
-  return checkFrame(value);
+}
+
+function refOf(value: unknown): { ref?: string } {
+  const { id } = (value ?? {}) as { id?: unknown };
+  return typeof id === "string" ? { ref: id.slice(0, 64) } : {};
 }
 
 /** Checks a frame that is already a value (from an HTTP body, or over RPC). Never throws. */
@@ -128,7 +139,7 @@ export function checkFrame(value: unknown): ParsedFrame {
   if (typeof value !== "object" || value === null || Array.isArray(value) || !("type" in value) || typeof value.type !== "string") {
     return { error: new ChatError("bad_frame", "A frame is one JSON object with a string `type`.") };
   }
-  const ref = "id" in value && typeof value.id === "string" ? { ref: value.id.slice(0, 64) } : {};
+  const ref = refOf(value);
   if (!Object.hasOwn(FRAME_SCHEMAS, value.type)) {
     return { error: new ChatError("unknown_frame", `This server knows no frame of type "${value.type.slice(0, 40)}".`), ...ref };
   }

@@ -59,7 +59,8 @@ export interface Turn<Body = unknown, State = unknown> {
   tools<Tools extends Record<string, object>>(tools: Tools): Tools;
   /**
    * Adds a chunk to the reply, in order with what the model streams: for example a `data-*` part. A `data-*` chunk with
-   * `transient: true` goes to the clients of the moment and is not stored. Nothing happens once the turn has ended.
+   * `transient: true` goes to the clients of the moment and is not stored. Give a data part an `id`: when the turn is run again
+   * after a crash, it then takes the place of the one before. Nothing happens once the turn has ended.
    * @throws {ChatError} `model_error` for what is no chunk
    */
   write(chunk: UIMessageChunk): void;
