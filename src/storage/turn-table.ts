@@ -163,10 +163,6 @@ export class TurnTable {
     this.#db.run("UPDATE cc_turn SET format = ?, body = ?, overflow = ? WHERE ord = ?", format, head, overflow, turn.ord);
   }
 
-  setDue(ord: number, dueAt: number): void {
-    this.#db.run("UPDATE cc_turn SET due_at = ? WHERE ord = ?", dueAt, ord);
-  }
-
   delete(turn: Pick<TurnRow, "ord" | "id">): void {
     const row = this.#db.first<{ overflow: number }>("SELECT overflow FROM cc_turn WHERE ord = ?", turn.ord);
     dropOverflow(this.#db, TABLE, turn.id, row?.overflow ?? 0);
