@@ -3,7 +3,7 @@
 import { ChatError } from "../errors.ts";
 import type { Chunk } from "../protocol/messages.ts";
 import { checkChunk } from "./chunk-check.ts";
-import { ChunkReader, feedOfStream, type Intake } from "./chunk-reader.ts";
+import type { Intake } from "./chunk-reader.ts";
 
 /** Most bytes that one event, or one line of it, may have: a message may not be larger either. */
 export const MAX_SSE_EVENT_BYTES = 16 * 1024 * 1024;
@@ -144,15 +144,6 @@ export class SseDecoder implements Intake {
     if (ENDS.has(chunk.type)) this.#hasEnd = true;
     out.push(chunk);
   }
-}
-
-/**
- * The chunks of an event stream's body, which is locked from here on and released or cancelled by the reader.
- *
- * @throws {TypeError} when the body is locked already.
- */
-export function decodeSse(body: ReadableStream<Uint8Array>, onError: (error: unknown) => void = () => {}): ChunkReader {
-  return ChunkReader.over(feedOfStream(body), new SseDecoder(), onError);
 }
 
 const ENDS: ReadonlySet<string> = new Set(["finish", "abort", "error"]);

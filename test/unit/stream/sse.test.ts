@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Chunk } from "../../../src/protocol/messages.ts";
-import { decodeSse, MAX_SSE_EVENT_BYTES, SseDecoder } from "../../../src/stream/sse.ts";
+import { ChunkReader, feedOfStream } from "../../../src/stream/chunk-reader.ts";
+import { MAX_SSE_EVENT_BYTES, SseDecoder } from "../../../src/stream/sse.ts";
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -237,7 +238,10 @@ describe("SseDecoder", () => {
   });
 });
 
-describe("decodeSse", () => {
+/** The chunks of the body of an event stream. */
+const chunksOf = (body: ReadableStream<Uint8Array>): ChunkReader => ChunkReader.over(feedOfStream(body), new SseDecoder(), () => {});
+
+describe("the body of an event stream", () => {
   it("cancels the body at [DONE], once, and leaves it unlocked", async () => {
     const cancels: unknown[] = [];
     const body = new ReadableStream<Uint8Array>({
@@ -245,7 +249,7 @@ describe("decodeSse", () => {
       cancel: (reason) => void cancels.push(reason),
     });
     const chunks: Chunk[] = [];
-    for await (const chunk of decodeSse(body)) chunks.push(chunk);
+    for await (const chunk of chunksOf(body)) chunks.push(chunk);
     expect(chunks).toEqual([delta("a")]);
     expect(cancels).toHaveLength(1);
     expect(body.locked).toBe(false);
@@ -253,7 +257,7 @@ describe("decodeSse", () => {
 
   it("gives every whole chunk before it rejects, then is done", async () => {
     const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(encode(event(delta("a")) + "data: {\n\n")) });
-    const reader = decodeSse(body);
+    const reader = chunksOf(body);
     expect(await reader.next()).toEqual({ done: false, value: delta("a") });
     await expect(reader.next()).rejects.toMatchObject({ code: "model_error" });
     expect(await reader.next()).toEqual({ done: true, value: undefined });
