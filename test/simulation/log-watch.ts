@@ -258,7 +258,7 @@ export class LogWatch {
     this.#expect(!isOpen, "waiting", () => `${turn.id} waits, and parts are open: ${JSON.stringify(this.live)}`);
   }
 
-  /** A call is never taken from a connection that is open. */
+  /** A call is never taken from a connection that is open, and only who holds it answers, over whatever connection. */
   #lookAtClaims({ before, now, present, commands }: CommitStep, turn: TurnRow | undefined): void {
     const old = turn && before?.turns.find(({ id }) => id === turn.id);
     const claims = (turn && progressOf(turn).claims) ?? {};
@@ -275,13 +275,13 @@ export class LogWatch {
       const holder = former[callId] === undefined ? undefined : this.#ports.connectionOf(former[callId]);
       this.#expect(holder?.serverState !== "open", "claim", () => `${callId} was taken from ${former[callId]}`);
     }
-    const { command, connection } = present ?? {};
+    const { command, connection, principalId } = present ?? {};
     if (commands.length === 0 || command?.type !== "resolve" || !("callId" in command)) return;
     const holder = former[command.callId] === undefined ? undefined : this.#ports.connectionOf(former[command.callId]!);
     this.#expect(
-      holder?.serverState !== "open" || holder === connection,
+      holder?.serverState !== "open" || holder === connection || this.#ports.principalOf(holder) === principalId,
       "claim",
-      () => `${command.callId} was answered, and another held it (rev ${now.session.rev})`,
+      () => `${command.callId} was answered, and somebody else held it (rev ${now.session.rev})`,
     );
   }
 
