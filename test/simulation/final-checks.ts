@@ -6,7 +6,7 @@ import type { TurnFacts } from "../../src/protocol/messages.ts";
 import type { Actors } from "./actors.ts";
 import { callsOf, rankOf } from "./log-watch.ts";
 import { isContent, lasting, lostOf, textOf } from "./page-watch.ts";
-import { inputOf, ledgerInputOf, liveIdOf, outcomeOf, type TurnRow } from "./rows.ts";
+import { inputOf, ledgerInputOf, liveIdOf, outcomeOf } from "./rows.ts";
 import type { SimulatedThread } from "./simulated-thread.ts";
 
 type Say = (check: string, text: string) => void;
@@ -128,7 +128,7 @@ function checkCalls(thread: SimulatedThread, stored: ReadonlyMap<string, Stored>
     const turn = commits.accepted.get(row.turn_id);
     const message = turn && stored.get(liveIdOf(turn));
     const { uid } = ledgerInputOf(row);
-    if (!turn || uid === undefined || isTooLong(commits, turn) || (mayBeGone && !message)) continue;
+    if (!turn || uid === undefined || (mayBeGone && !message)) continue;
     const parts = callsOf(message?.parts ?? []).filter((part) => (part.input as { uid?: unknown } | undefined)?.uid === uid);
     const part = parts[0];
     if (parts.length !== 1 || !part) {
@@ -150,12 +150,14 @@ function checkCalls(thread: SimulatedThread, stored: ReadonlyMap<string, Stored>
     const turn = command?.type === "resolve" ? commits.accepted.get(command.turnId) : undefined;
     if (command?.type !== "resolve" || !turn || !("approvalId" in command)) continue;
     const message = stored.get(liveIdOf(turn));
-    if (!message && (mayBeGone || isTooLong(commits, turn))) continue;
+    if (!message && mayBeGone) continue;
     const approval = callsOf(message?.parts ?? []).find((part) => part.approval?.id === command.approvalId)?.approval as
       Record<string, unknown> | undefined;
     const call = callsOf(message?.parts ?? []).find((part) => part.approval?.id === command.approvalId);
     const runs = thread.app.calls.get(turn.id) ?? [];
-    const isRun = thread.app.tools.calls.has(String((call?.input as { uid?: unknown } | undefined)?.uid));
+    const { uid } = (call?.input ?? {}) as { uid?: unknown };
+    // Also one that died between the commit of its start and the start.
+    const isRun = thread.app.tools.calls.has(String(uid)) || [...commits.log.ledger.values()].some((row) => ledgerInputOf(row).uid === uid);
     const isOver =
       commits.history.factsOf(turn.id)?.outcome === "completed" && runs.every(({ resume, isModel }) => isModel || resume === undefined);
     // Where its start could not be stored, a tool does not run.
@@ -169,11 +171,6 @@ function checkCalls(thread: SimulatedThread, stored: ReadonlyMap<string, Stored>
     if (!isThere && !mayBeGone)
       say("answer", `${key} was answered with ${JSON.stringify(command)}, its part says ${JSON.stringify(approval)}`);
   }
-}
-
-/** True for a turn whose message is too long for its row. */
-function isTooLong({ history }: SimulatedThread["commits"], turn: TurnRow): boolean {
-  return (history.messages.get(liveIdOf(turn))?.overflow ?? 0) > 0;
 }
 
 /** Nothing that any page was ever shown is gone. */
@@ -212,7 +209,7 @@ function checkSent(thread: SimulatedThread, actors: Actors, say: Say): void {
       if (turnId === undefined || !reply) continue;
       const versions = commits.history.versions.get(turnId) ?? [];
       const isStored = versions.some(
-        ({ body, facts }) => body === null || (isDeepStrictEqual(body.parts, reply.parts) && isDeepStrictEqual(facts, reply.facts ?? null)),
+        ({ body, facts }) => isDeepStrictEqual(body.parts, reply.parts) && isDeepStrictEqual(facts, reply.facts ?? null),
       );
       if (!isStored) say("reply", `${page.name} was given ${JSON.stringify(reply)} for "${text}"`);
     }

@@ -7,8 +7,7 @@ import { inputOf, liveIdOf, type MessageRow, type TurnRow } from "./rows.ts";
 
 /** A message as it was stored at some time. */
 export interface Version {
-  /** Null for one that is too long for its row. */
-  body: { parts: Part[]; metadata?: unknown } | null;
+  body: { parts: Part[]; metadata?: unknown };
   facts: TurnFacts | null;
   lastTurn: TurnFacts | null;
 }
@@ -94,9 +93,7 @@ export class HistoryWatch {
   #lookAtChange(old: MessageRow, row: MessageRow, turns: readonly TurnRow[], head: string | null): void {
     const isSame = old.parent === row.parent && old.rev === row.rev && old.role === row.role;
     this.#expect(isSame, "append only", () => `${row.id} changed its place`);
-    // Of a long body only the head is here: what changed behind it shows in the facts.
-    const hasLongChange = row.overflow > 0 && row.role === "assistant" && old.facts !== row.facts;
-    if (old.body !== row.body || hasLongChange) return this.#lookAtContinued(old, row, turns, head);
+    if (old.body !== row.body) return this.#lookAtContinued(old, row, turns, head);
     if (old.last_turn !== row.last_turn) {
       const facts = row.last_turn;
       const turn = turns.find(
@@ -124,7 +121,6 @@ export class HistoryWatch {
     this.#expect(row.id === head, "continue", () => `${row.id} went on, and ${head} is the last message`);
     this.#expect(row.last_turn === null, "facts", () => `${row.id} went on and has still a lastTurn`);
     const [was, is] = [partsOf(old), partsOf(row)];
-    if (!was || !is) return;
     const base = was.filter((part, index) => index < was.length - 1 || part.type !== "data-notice");
     // A data part with the id of an older one takes its place.
     const isKept = (part: Part, index: number) => part.type.startsWith("data-") || isDeepStrictEqual(part, is[index]);
@@ -150,7 +146,7 @@ export class HistoryWatch {
   #note(row: MessageRow): void {
     this.messages.set(row.id, row);
     const version: Version = {
-      body: row.overflow > 0 ? null : (JSON.parse(row.body) as Version["body"]),
+      body: JSON.parse(row.body) as Version["body"],
       facts: row.facts === null ? null : (JSON.parse(row.facts) as TurnFacts),
       lastTurn: row.last_turn === null ? null : (JSON.parse(row.last_turn) as TurnFacts),
     };
@@ -159,8 +155,14 @@ export class HistoryWatch {
     else this.versions.set(row.id, [version]);
   }
 
+  /** With the bodies whole. */
   #query(sql: string, ...params: number[]): MessageRow[] {
-    return this.#ports.object.storage.query<MessageRow>(sql, ...params);
+    const { storage } = this.#ports.object;
+    return storage.query<MessageRow>(sql, ...params).map((row) => {
+      if (row.overflow === 0) return row;
+      const rest = storage.query<{ body: string }>("SELECT body FROM cc_overflow WHERE tbl = 'cc_message' AND key = ? ORDER BY n", row.id);
+      return { ...row, body: row.body + rest.map(({ body }) => body).join("") };
+    });
   }
 
   #say(check: string, text: string): void {
@@ -172,7 +174,7 @@ export class HistoryWatch {
   }
 }
 
-/** The parts of a message; null for one that is too long for its row. */
-export function partsOf({ body, overflow }: Pick<MessageRow, "body" | "overflow">): Part[] | null {
-  return overflow > 0 ? null : (JSON.parse(body) as { parts: Part[] }).parts;
+/** The parts of a message. */
+export function partsOf({ body }: Pick<MessageRow, "body">): Part[] {
+  return (JSON.parse(body) as { parts: Part[] }).parts;
 }

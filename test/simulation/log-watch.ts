@@ -83,8 +83,8 @@ export class LogWatch {
     this.#base = turn ? emptyLive(liveIdOf(turn)) : emptyLive("");
     const row = turn && turn.base > 0 ? history.messages.get(liveIdOf(turn)) : undefined;
     if (row) {
-      const { metadata } = history.versions.get(row.id)!.at(-1)!.body ?? {};
-      const message = { ...this.#base.message, parts: (partsOf(row) ?? []).slice(0, turn!.base) };
+      const { metadata } = history.versions.get(row.id)!.at(-1)!.body;
+      const message = { ...this.#base.message, parts: partsOf(row).slice(0, turn!.base) };
       this.#base = { ...this.#base, message: { ...message, ...(metadata !== undefined ? { metadata } : {}) } };
     }
     this.#live = { turnId: id, state: this.#base };

@@ -10,7 +10,7 @@ import { rankOf } from "./log-watch.ts";
 /** What each run of a turn has said so far, with what it went on from. */
 export interface Model {
   /** What each run of a live message has said so far, with what it went on from. */
-  saidOf(liveId: string): string[] | null;
+  saidOf(liveId: string): string[];
   /** True when a turn of it was run again, which may discard the last step of the run before. */
   isRerun(liveId: string): boolean;
   /** Every content that a message ever had in storage. */
@@ -67,9 +67,7 @@ export class PageWatch {
     const versions = this.#model.versionsOf(id);
     const shown = versions.findLastIndex(
       (version) =>
-        (version.body === null || isDeepStrictEqual(version.body, body)) &&
-        isDeepStrictEqual(version.facts, facts) &&
-        isDeepStrictEqual(version.lastTurn, lastTurn),
+        isDeepStrictEqual(version.body, body) && isDeepStrictEqual(version.facts, facts) && isDeepStrictEqual(version.lastTurn, lastTurn),
     );
     if (shown < 0) this.#say("settled", `shows ${JSON.stringify(message)}, stored are ${JSON.stringify(versions)}`);
     if (shown < (this.#versions.get(id) ?? 0)) this.#say("settled", `shows ${id} as it was before: ${JSON.stringify(message)}`);
@@ -82,7 +80,6 @@ export class PageWatch {
     if (this.#live?.id === message.id) this.#lookAtGrowth(this.#live, message);
     this.#live = message;
     const said = this.#model.saidOf(message.id);
-    if (!said) return;
     const shown = textOf(message);
     // It may still show a run before the present one.
     const isSaid = shown === "" || said.some((text) => text.startsWith(shown));

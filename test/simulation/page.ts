@@ -54,9 +54,7 @@ export class Page {
     this.#random = thread.random.fork(`page/${name}`);
     const { commits } = thread;
     const model: Model = {
-      // What a reply goes on from is not known here when it is longer than a row.
-      saidOf: (liveId) =>
-        (commits.history.messages.get(liveId)?.overflow ?? 0) > 0 ? null : thread.app.runsOf(liveId).map(({ said }) => said),
+      saidOf: (liveId) => thread.app.runsOf(liveId).map(({ said }) => said),
       isRerun: (liveId) => thread.app.runsOf(liveId).some(({ turnId }) => commits.rerun.has(turnId)),
       versionsOf: (id) => commits.history.versions.get(id) ?? [],
     };

@@ -7,7 +7,6 @@ import { checkProviderRules } from "../../src/testing/provider-rules.ts";
 import { partsOf } from "./history-watch.ts";
 import { callsOf } from "./log-watch.ts";
 import { textOf } from "./page-watch.ts";
-import { liveIdOf } from "./rows.ts";
 import type { SimulatedThread } from "./simulated-thread.ts";
 
 /** What a prompt says beside the conversation. */
@@ -26,13 +25,10 @@ export function lookAtPrompt({ commits, findings }: SimulatedThread, turn: Turn)
   // A call whose object died before the end of `onTurn` may ask for a turn that is not the present one.
   if (live?.id !== turn.id) return () => {};
   const branch = commits.history.branch(live.message_id);
-  // Nothing here reads what is longer than a row, also of the reply that goes on.
-  const rows = [...branch, commits.history.messages.get(liveIdOf(live))];
-  if (rows.some((row) => row && row.overflow > 0)) return () => {};
   const reply = commits.log.live.message.parts;
-  const shown = (role: string): string => branch.flatMap((row) => (row.role === role ? [textOf({ parts: partsOf(row)! })] : [])).join("");
+  const shown = (role: string): string => branch.flatMap((row) => (row.role === role ? [textOf({ parts: partsOf(row) })] : [])).join("");
   const expected = { user: shown("user"), assistant: shown("assistant") + textOf({ parts: reply }) };
-  const calls = [...branch.flatMap((row) => partsOf(row)!), ...reply];
+  const calls = [...branch.flatMap((row) => partsOf(row)), ...reply];
   return (prompt) => {
     const say = (text: string): void => findings.say("prompt", `${turn.id} was shown ${text}`);
     for (const role of ["user", "assistant"] as const) {
