@@ -10,13 +10,13 @@ type Call = Fields & {
   errorText: string;
 };
 
-/** The calls of `held`, each with the same call of `message`. */
+/** The calls of a message by their ids; of those with the same id the last one. */
+const callsOf = ({ parts }: Pick<AnyUIMessage, "parts">) => new Map((parts as unknown as Call[]).map((part) => [part.toolCallId, part]));
+
+/** The calls of `message`, each with what `held` says of it: who posts that may say anything, any number of times. */
 function pairsOf(held: AnyUIMessage, message: ChatMessage): [Call, Call][] {
-  const calls = message.parts as unknown as Call[];
-  return (held.parts as unknown as Call[]).flatMap((part): [Call, Call][] => {
-    const same = part.toolCallId && calls.findLast(({ toolCallId }) => toolCallId === part.toolCallId);
-    return same ? [[part, same]] : [];
-  });
+  const said = callsOf(held);
+  return [...callsOf(message)].flatMap(([id, same]): [Call, Call][] => (id && said.has(id) ? [[said.get(id)!, same]] : []));
 }
 
 /** Whether every call of `held` is as far as in `message`. */

@@ -3,17 +3,18 @@ import { page } from "../client/page.ts";
 import type { ChatMessage, ChatTypes } from "../client/types.ts";
 import { type Chat, createChat } from "./chat.ts";
 import { loadPage } from "./load-page.ts";
-import { ask, type Asked, silence, tryView } from "./requests.ts";
+import { ask, type Asked, tryView } from "./requests.ts";
+import { silence } from "./silence.ts";
 import type { AnyUIMessage, ChatTransport, ChatTransportOptions, TransportChunk, TransportMessage } from "./types.ts";
 
 /** What `promise` gives, or at once an error that `useChat` takes in silence when `signal` aborts. */
 function orAbort<Value>(promise: Promise<Value>, signal: AbortSignal | undefined): Promise<Value> {
-  if (!signal) return promise;
   return new Promise((resolve, reject) => {
     const abort = () => reject(silence("Aborted"));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort);
-    void promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    if (signal?.aborted) abort();
+    // Each request has a signal of its own: nothing outlives it.
+    signal?.addEventListener("abort", abort);
+    promise.then(resolve, reject);
   });
 }
 
@@ -37,11 +38,19 @@ export function createChatTransport<Message extends AnyUIMessage = TransportMess
     return chat;
   };
 
-  /** The stream of what was asked for. What was asked goes on when the stream is left, also when that is before it begins. */
-  const follow = async (chat: Chat, asking: Promise<Asked>, signal: AbortSignal | undefined) => {
+  /** Chat → what aborts the last request to resume it. */
+  const resumes = new WeakMap<Chat, AbortSignal | undefined>();
+
+  /**
+   * The stream of what was asked for. What was asked goes on when the stream is left, also when that is before it begins, and when
+   * another one takes its place.
+   */
+  const follow = async (chat: Chat, asking: Promise<Asked>, signal: AbortSignal | undefined, isReplaced = () => false) => {
     if (options.onAbort === "stop") {
-      const stop = () => asking.then(({ turnId }) => chat.client.stop(turnId));
-      signal?.addEventListener("abort", () => void stop().catch(() => {})); // Refused: nothing runs.
+      signal?.addEventListener("abort", () => {
+        // `useChat` aborts a request to resume and makes the next one in the same task. Refused: nothing runs.
+        asking.then(({ turnId }) => (isReplaced() ? undefined : chat.client.stop(turnId))).catch(() => {});
+      });
     }
     const { turnId, held } = await orAbort(asking, signal);
     return chat.stream(turnId, held) as ReadableStream as ReadableStream<TransportChunk>;
@@ -66,13 +75,14 @@ export function createChatTransport<Message extends AnyUIMessage = TransportMess
     reconnectToStream: async ({ chatId, abortSignal }) => {
       const chat = chatOf(chatId);
       const before = chat.asked();
+      resumes.set(chat, abortSignal);
       return chat.use(async () => {
         const view = await orAbort(tryView(chat), abortSignal);
         // What was asked for since then has a stream of its own.
         if (!view?.turn || (view.turn.id === chat.asked() && view.turn.id !== before)) return null;
         // What comes is put behind all else, and in its own place only by some releases.
         chat.show(true);
-        return follow(chat, Promise.resolve({ turnId: view.turn.id }), abortSignal);
+        return follow(chat, Promise.resolve({ turnId: view.turn.id }), abortSignal, () => resumes.get(chat) !== abortSignal);
       });
     },
 
@@ -95,11 +105,10 @@ export function createChatTransport<Message extends AnyUIMessage = TransportMess
     client: (chatId) => chatOf(chatId).shared,
 
     close: (chatId) => {
-      for (const [id, chat] of chats) {
-        if (chatId !== undefined && id !== chatId) continue;
-        chats.delete(id);
-        chat.close();
-      }
+      // Without an id it is the `dispose` of some chat, which would take all others along.
+      const chat = chats.get(chatId!);
+      chats.delete(chatId!);
+      chat?.close();
     },
   };
   // What travels is not checked against an app's own types: that they are right is the app's word.

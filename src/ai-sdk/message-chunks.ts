@@ -73,8 +73,9 @@ function chunksOf(old: Part | undefined, part: Part, at: number, isInStep: boole
   if (type === "step-start") return [{ type: "start-step" }];
   if (type === "text" || type === "reasoning") return textChunks(old as TextPart | undefined, part, at, open);
   if (isOfCall) return callChunks(old as Call | undefined, part as Call, isInStep, open);
-  // Data with an id takes the place of what had it. Every other such chunk is its part.
-  if (old && !(type.startsWith("data-") && "id" in part)) return null;
+  // Data with an id takes the place of what had it. Every other such chunk is its part, which no later one changes: what a reader
+  // holds of an earlier step, with keys in another order or with fewer of them, stays as it is.
+  if (old && !(type.startsWith("data-") && "id" in part)) return isInStep ? null : [];
   return [{ ...part }];
 }
 

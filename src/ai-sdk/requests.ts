@@ -5,17 +5,13 @@ import type { Part } from "../protocol/messages.ts";
 import { giveAnswers, lacksNothing } from "./answers.ts";
 import { type Chat, viewOf } from "./chat.ts";
 import type { Told } from "./message-chunks.ts";
+import { silence } from "./silence.ts";
 import type { AnyUIMessage, TransportRequest } from "./types.ts";
 
 /** The turn that a request is about, and what its reader holds of the reply. */
 export interface Asked {
   turnId: string;
   held?: Told;
-}
-
-/** An error that `useChat` takes in silence. */
-export function silence(message: string): Error {
-  return Object.assign(new Error(message), { name: "AbortError" });
 }
 
 /** The view of a thread; undefined when there is none for whoever asks. @throws {ChatError} (rejects) for what else stops the client */

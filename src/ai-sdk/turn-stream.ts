@@ -5,6 +5,10 @@ import type { ChatClient, ChatMessage, ChatSnapshot } from "../client/types.ts";
 import type { ErrorBody } from "../errors.ts";
 import type { Chunk } from "../protocol/messages.ts";
 import { createTeller, type Told } from "./message-chunks.ts";
+import { silence } from "./silence.ts";
+
+/** Chunks that wait for a reader that stalls: an event of the moment that comes behind so many is dropped. */
+const MAX_WAITING = 100;
 
 export interface TurnStreamOptions {
   client: ChatClient;
@@ -32,7 +36,11 @@ function endingOf(message: ChatMessage | undefined): Chunk[] {
 
 const isStreaming = ({ parts }: ChatMessage) => parts.some((part) => "state" in part && /streaming/.test(`${part.state}`));
 
-/** Streams a turn from what its reader holds to its end. Cancelling the stream changes nothing but that. */
+/**
+ * Streams a turn from what its reader holds to its end. Cancelling the stream changes nothing but that. It breaks off with an
+ * `AbortError` when the client is closed, or its reader cannot be taken to what the client shows: after an end of any other kind
+ * `useChat` would ask again by itself, for ever or in a chat that was closed.
+ */
 export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamOptions): ReadableStream<Chunk> {
   const teller = createTeller(held);
   /** Told and not read yet. */
@@ -53,8 +61,8 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
 
   const tell = (message: ChatMessage) => {
     const more = teller.tell(message);
-    isLost = !more;
-    chunks.push(...(more ?? []));
+    if (more) chunks.push(...more);
+    else isLost = true;
     if (!hasStarted) onStart(messageId);
     hasStarted = true;
   };
@@ -63,10 +71,10 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
     const isLive = turn?.id === turnId;
     if (isLive) ({ messageId, parent } = turn);
     const message = messages.find(({ id }) => id === messageId);
+    isLost = connection.kind === "idle";
     if (message) tell(message);
-    if (isLost) return end(ending());
+    if (isLost) return end([]);
     if (connection.kind === "stopped") return end(ending("error", connection.reason));
-    if (connection.kind === "idle") return end(ending());
     if (isLive) return turn.state === "waiting" && !(message && isStreaming(message)) && end(ending("tool-calls"));
     // Accepted, and the client has not seen it begin.
     if ([...messages, ...queue].some((own) => own.turnId === turnId)) return;
@@ -86,7 +94,7 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
       start: () => {
         unhear = client.on("*", (data, type) => {
           // No state, so it is told as it comes: `onData` hears of it.
-          if (type.startsWith("data-")) chunks.push({ type, data, transient: true } as Chunk);
+          if (type.startsWith("data-") && chunks.length < MAX_WAITING) chunks.push({ type, data, transient: true } as Chunk);
           wake?.();
         });
         unsubscribe = client.subscribe(() => wake?.());
@@ -96,10 +104,10 @@ export function streamTurn({ client, turnId, held, onStart, onEnd }: TurnStreamO
           if (hasEnded) {
             // Asked for more, the reader has taken the last chunk in.
             leave(!isLost && !teller.hasDiscarded());
-            return controller.close();
+            return isLost ? controller.error(silence("Lost")) : controller.close();
           }
           look(client.getSnapshot());
-          if (!chunks.length) await new Promise<void>((resolve) => (wake = resolve));
+          if (!chunks.length && !hasEnded) await new Promise<void>((resolve) => (wake = resolve));
           if (!unsubscribe) return;
         }
         controller.enqueue(chunks.shift()!);

@@ -84,6 +84,9 @@ export interface ChatTransport<Message extends AnyUIMessage = TransportMessage, 
   watch: (chatId: string, setMessages: (messages: Message[]) => void) => () => void;
   /** The client of a chat. It stays connected while somebody is subscribed to it. */
   client: (chatId: string) => ChatClient<Types>;
-  /** Disconnects a chat, or all. What streams ends for this page only; a later call connects again. */
+  /**
+   * Disconnects a chat. What streams breaks off, for this page only; a later call connects again. Without an id, as the `dispose` of
+   * a chat of `ai` 7 calls it, it does nothing: what that chat used disconnects by itself.
+   */
   close: (chatId?: string) => void;
 }

@@ -50,7 +50,7 @@ function adapterOf(make: (typeof RELEASES)[number][1]): ClientAdapter {
         },
         close: () => {
           unwatch();
-          transport.close();
+          transport.close(threadId);
         },
       };
     },

@@ -43,6 +43,6 @@ describe("what is loaded without a page around", () => {
   it("can be made, with a relative address too, where nothing can be opened", async () => {
     const transport = createChatTransport({ url: "/chat" });
     await expect(transport.load("thread-1")).rejects.toThrow(TypeError);
-    transport.close();
+    transport.close("thread-1");
   });
 });

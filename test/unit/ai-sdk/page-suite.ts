@@ -150,7 +150,7 @@ export function describeUseChat({ name, mount, during }: Framework): void {
       await pass(() => first.hook.sendMessage({ text: "two" }));
       await pass(() => world.play.say({ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: "Re: " }));
       await leave(first);
-      transport.close();
+      transport.close(ID);
       transport = world.transport();
       await pass(() => world.play.say({ type: "text-delta", id: "t", delta: "tw" }));
       await open(true);
@@ -168,7 +168,7 @@ export function describeUseChat({ name, mount, during }: Framework): void {
       await pass(() => first.hook.regenerate());
       await pass(() => world.play.say({ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: "Another" }));
       await leave(first);
-      transport.close();
+      transport.close(ID);
       transport = world.transport();
       await open(true);
       expect(shown()).toEqual(["u: one", "a: Another", "streaming"]);
@@ -224,6 +224,21 @@ export function describeUseChat({ name, mount, during }: Framework): void {
         world.play.end();
       });
       expect(shown()).toEqual(["u: Pay", "a: May I?[pay output-available]Done.", "ready"]);
+    });
+
+    it("is quiet when its chat is closed in the middle of an answer that it would ask for again", async () => {
+      const { hook } = await open();
+      await pass(() => hook.sendMessage({ text: "Pay" }));
+      await pass(() => {
+        world.play.say(...ASKS);
+        world.play.end();
+      });
+      await pass(() => hook.addToolApprovalResponse({ id: "approval-1", approved: true }));
+      expect(shown()).toEqual(["u: Pay", "a: May I?[pay approval-responded]", "submitted"]);
+      const before = world.requests.length;
+      await pass(() => transport.close(ID));
+      expect(shown()).toEqual(["u: Pay", "a: May I?[pay approval-responded]", "ready"]);
+      expect(world.requests.slice(before)).toEqual([]);
     });
 
     it("shows what another page asks and gets, and what it answers", async () => {

@@ -230,7 +230,7 @@ describe("the client of a chat", () => {
     await world.pass();
     world.play.say({ type: "text-start", id: "t" }, { type: "text-delta", id: "t", delta: "Hi" });
     await world.pass();
-    transport.close();
+    transport.close(ID);
     await world.pass();
     expect([chat.status, ...textsOf(chat.messages)]).toEqual(["ready", "u: Hello", "a: Hi"]);
     expect(world.play.turn.signal.aborted).toBe(false);

@@ -147,7 +147,8 @@ export class World {
   /** A transport of a page of its own; closed at the end. */
   transport(more: Partial<ChatTransportOptions> = {}): Transport {
     const transport = createChatTransport<UIMessage>({ ...this.options(), ...more });
-    this.#owned.push(transport);
+    // The id of a chat stands in the addresses that it asks.
+    this.#owned.push({ close: () => this.requests.forEach((path) => transport.close(path.split("/")[3])) });
     return transport;
   }
 
