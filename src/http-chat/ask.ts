@@ -10,6 +10,9 @@ import type { Part } from "../protocol/messages.ts";
 import { deriveId, pageIdOf, type PageId } from "./derived-ids.ts";
 import type { PostedChat } from "./posted-chat.ts";
 
+/** So often a message that was taken out of the queue may be sent again. */
+const MAX_CANCELLED = 20;
+
 /** A turn to follow, and what its reader holds of the reply. */
 export interface Asked {
   client: ChatClient;
@@ -56,9 +59,22 @@ class Asking {
     const parts = this.#parts;
     const { body } = this.#posted;
     const messageId = this.#pageId.own ?? (await this.#pageId.next(parts));
-    const client = this.#open({ create: true, ids: [await this.#derive("send", parts), messageId] });
+    const ids = [await this.#derive("send", parts), messageId];
+    const client = this.#open({ create: true, ids });
     const { turnId } = await client.send({ parts, body });
-    return { client, turnId };
+    let asked = { client, turnId };
+    // What was taken out of the queue is told as accepted all the same, and a page that sends it again wants it.
+    for (let again = 1; again <= MAX_CANCELLED && isGone(await viewOf(client), asked.turnId, messageId); again++) {
+      ids.push(await this.#derive("send", parts, again), messageId);
+      try {
+        asked = { client, turnId: (await client.send({ parts, body })).turnId };
+      } catch (error) {
+        // It is in the thread, further up than the view reaches.
+        if (isChatError(error, "id_reused")) return asked;
+        throw error;
+      }
+    }
+    return asked;
   }
 
   /** Another reply to a message that is there, or one that says something else in its place. */
@@ -101,6 +117,12 @@ class Asking {
     const { turnId } = await client.edit({ messageId, parts, body: this.#posted.body });
     return { client, turnId };
   }
+}
+
+/** Whether a turn that was accepted, with this message, is neither under way nor over: it was taken out of the queue. */
+function isGone({ turn, queue, messages }: ChatSnapshot, turnId: string, messageId: string): boolean {
+  const isQueued = [...queue, ...messages].some((own) => own.turnId === turnId);
+  return turn?.id !== turnId && !isQueued && !messages.some(({ id }) => id === messageId);
 }
 
 /** The turn that answers `messageId` now, or waits to; of those that `regenerate` asks for only another reply. */

@@ -44,6 +44,7 @@ export function createSessionClient({
 
   const fetch = async (_url: unknown, init?: RequestInit) => {
     if (Date.now() - openedAt > STABLE_MS) attempts = 0;
+    openedAt = Infinity;
     const isLast = ++attempts >= MAX_ATTEMPTS;
     try {
       if (attempts > MAX_ATTEMPTS) throw new ChatError("internal", "The thread cannot be reached now.");

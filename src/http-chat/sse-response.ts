@@ -20,6 +20,9 @@ function forRelease6(chunk: Chunk): Chunk | undefined {
   return chunk.type === "finish" && chunk.finishReason === "interrupted" ? { ...chunk, finishReason: "other" } : chunk;
 }
 
+/** For a stream that broke off. After an error no release goes on by itself: the same post again would break off again. */
+const BROKEN_OFF: Chunk = { type: "error", errorText: "The page has something else of this reply than the thread." };
+
 /** The answer that streams `chunks` to their end. When its reader leaves, `chunks` are cancelled. */
 export function sseResponse(chunks: ReadableStream<Chunk>, release: 6 | 7, headers: HeadersInit): Response {
   const reader = chunks.getReader();
@@ -39,16 +42,24 @@ export function sseResponse(chunks: ReadableStream<Chunk>, release: 6 | 7, heade
     {
       pull: async (controller) => {
         const write = (line: string) => controller.enqueue(encoder.encode(`${line}\n\n`));
-        for (;;) {
-          const result = await next();
-          if (!result) return write(": nothing new");
-          reading = undefined;
-          if (result.done) {
-            write("data: [DONE]");
-            return controller.close();
+        const tell = (chunk: Chunk) => write(`data: ${JSON.stringify(chunk)}`);
+        const end = () => {
+          write("data: [DONE]");
+          controller.close();
+        };
+        try {
+          for (;;) {
+            const result = await next();
+            if (!result) return write(": nothing new");
+            reading = undefined;
+            if (result.done) return end();
+            const chunk = release === 6 ? forRelease6(result.value) : result.value;
+            if (chunk) return tell(chunk);
           }
-          const chunk = release === 6 ? forRelease6(result.value) : result.value;
-          if (chunk) return write(`data: ${JSON.stringify(chunk)}`);
+        } catch (error) {
+          if ((error as Error).name !== "AbortError") throw error;
+          tell(BROKEN_OFF);
+          end();
         }
       },
       cancel: (reason) => reader.cancel(reason),
