@@ -5,7 +5,7 @@ import type { DeltaFrame, EventFrame, SendCommand, ServerFrame, SyncRead, Window
 import { newId } from "../protocol/ids.ts";
 import { createCommands } from "./commands.ts";
 import { createConnection } from "./connection.ts";
-import type { ConnectionState } from "./connection-machine.ts";
+import { type ConnectionState, SLOW_MS } from "./connection-machine.ts";
 import { CLOSED, NOT_FOUND } from "./errors.ts";
 import { createOutbox, type Request } from "./outbox.ts";
 import { createPacer } from "./pacing.ts";
@@ -45,6 +45,8 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   /** False once the thread is there. */
   let { create } = given;
   let isClosed = false;
+  /** Set while no request is written: the server had too many of them. */
+  let slow: (() => void) | undefined;
   /** Id of the sync that is under way, or empty. */
   let syncing = "";
   /** Cursor of the last sync of this connection. */
@@ -60,7 +62,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
   const settle = () => {
     outbox.reconcile(replica, deps.now());
     // Live means that a view has come: before the first one no epoch is known, and what is made waits.
-    if (state.kind === "live") outbox.flush(state, connection.write);
+    if (state.kind === "live" && !slow) outbox.flush(state, connection.write);
     void keeper?.save();
     store.changed();
   };
@@ -77,6 +79,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
     });
     if (create !== true || first()) connection.dispatch(event);
     else outbox.refuse(NOT_FOUND);
+    settle();
   };
 
   const enter = (request: Request, refusal?: ErrorBody, createdAt = deps.now()) => {
@@ -113,6 +116,11 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
         // A view that is not given now comes with another connection.
         if (ref === syncing) connection.dispatch("lost");
         outbox.refuse(error, ref);
+        if (error.code === "rate_limited")
+          slow ??= deps.setTimer(() => {
+            slow = undefined;
+            settle();
+          }, SLOW_MS);
         break;
       }
       default:
@@ -134,7 +142,7 @@ export function createChatClient<Types extends ChatTypes = ChatTypes>(given: Cha
       const wish = create ? (first()?.request as SendCommand | undefined) : undefined;
       // One of a history that there was asks first whether that is there still.
       const command = wish?.epoch === undefined ? wish : undefined;
-      const { ticket, ack, error } = await requestTicket(options, command ? { create: true, command } : {}, signal);
+      const { ticket, ack, error } = await requestTicket(options, { create: command && true, command }, signal);
       if (ack) outbox.accept(ack);
       if (ticket) create = false;
       if (!signal.aborted && create === "if-missing" && !command && error?.code === "not_found") {

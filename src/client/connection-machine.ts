@@ -62,6 +62,8 @@ export const FIRST_BACKOFF_MS = 1_000;
 export const MAX_BACKOFF_MS = 30_000;
 /** A connection that lived this long ends a row of failures. */
 export const STABLE_MS = 5_000;
+/** Nothing is asked for so long after the server had too many requests. It takes some again by then. */
+export const SLOW_MS = 1_000;
 /** A live line that was silent for so long is asked for a sign of life. */
 export const SILENCE_MS = 25_000;
 /** A line that gave none for so long is lost. Also: wake events this close to each other are one. */

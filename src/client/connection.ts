@@ -86,8 +86,8 @@ export function createConnection(options: ChatClientOptions, deps: ClientDeps, p
     },
     awaitWake: (signal) => {
       for (const type of ["online", "pageshow", "visibilitychange"]) {
-        // Not there outside of browsers. A page that becomes hidden is no reason to hurry.
-        page.addEventListener?.(type, () => page.document?.hidden || dispatch("wake"), { signal });
+        // Not outside of a page, where nothing would ever take them off. A page that becomes hidden is no reason to hurry.
+        if (page.document) page.addEventListener?.(type, () => page.document?.hidden || dispatch("wake"), { signal });
       }
     },
     ping: () => send(PING),

@@ -9,8 +9,8 @@ import { EXPIRED, NOT_OURS, toChatError, TOO_LARGE } from "./errors.ts";
 import type { Replica } from "./replica.ts";
 import type { Sending, SendResult } from "./types.ts";
 
-/** Room for the epoch and the revision, which a command may get later. */
-const LATER_BYTES = 200;
+/** Leaves room for the epoch and the revision, which a command may get later. */
+const MAX_BYTES = MAX_FRAME_BYTES - 200;
 /** The server knows the ids of commands for a day longer. */
 export const MAX_AGE_MS = 6 * 86_400_000;
 
@@ -61,11 +61,14 @@ export interface Outbox {
   /** What is refused already, or too large for the server to read, fails at once. */
   add: (request: Request, createdAt: number, refusal?: ErrorBody) => OutboxEntry;
   remove: (entry: OutboxEntry) => void;
-  /** Writes what this connection has not carried yet, in order; of what sets one field only the first. */
+  /** Writes what this connection has not carried yet, in order; of what sets one field only the first, so that the last one stands. */
   flush: (connection: object, write: (request: Request) => void) => void;
   /** Takes the answer to a request: the ack of a command, or what a read asked for. */
   accept: (answer: { ref: string; rev?: number; result?: CommandResult; part?: Part }) => void;
-  /** Breaks the promises of one request, or of all: there is no connection and will be none. */
+  /**
+   * Breaks the promises of one request, or of all: there is no connection and will be none. One that only came too fast is written
+   * again by the next `flush`.
+   */
   refuse: (error: ErrorBody, ref?: string) => void;
   /**
    * Follows the replica: stamps commands with its epoch and principal, keeps the promises that it has come to, lets go of what is
@@ -77,7 +80,7 @@ export interface Outbox {
 /** Why the server would refuse a request without reading it, so that it could not even say which one it refused. */
 function refusalOf(request: Request): ErrorBody | undefined {
   const { parts = [] } = request as Partial<TurnFields>;
-  const isTooLarge = parts.length > MAX_PARTS || utf8Length(JSON.stringify(request)) > MAX_FRAME_BYTES - LATER_BYTES;
+  const isTooLarge = parts.length > MAX_PARTS || utf8Length(JSON.stringify(request)) > MAX_BYTES;
   return isTooLarge ? TOO_LARGE : undefined;
 }
 
@@ -145,9 +148,13 @@ export function createOutbox(newId: () => string): Outbox {
     },
 
     flush: (connection, write) => {
+      const fields = new Set<unknown>();
       for (const entry of entries) {
         const { request, delivery, writtenTo } = entry;
-        if (delivery !== "sending" || writtenTo === connection) continue;
+        const { field = entry } = request as { field?: unknown };
+        if (delivery !== "sending" || fields.has(field)) continue;
+        fields.add(field);
+        if (writtenTo === connection) continue;
         // What a connection has claimed is free when it is gone: to hear of that claim again would mean nothing.
         if (request.type === "claim" && writtenTo) request.id = newId();
         entry.writtenTo = connection;
@@ -158,14 +165,15 @@ export function createOutbox(newId: () => string): Outbox {
     accept: ({ ref, rev, result, part }) => {
       const entry = entries.find(({ request }) => request.id === ref);
       if (entry?.delivery !== "sending") return;
-      entry.delivery = "sent";
-      entry.rev = rev;
+      Object.assign(entry, { delivery: "sent", rev });
       entry.resolve((result ?? { part }) as SendResult);
     },
 
     refuse: (error, ref) => {
       for (const entry of entries) {
-        if (!ref || entry.request.id === ref) fail(entry, error);
+        if (ref && entry.request.id !== ref) continue;
+        if (error.code === "rate_limited") entry.writtenTo = undefined;
+        else fail(entry, error);
       }
     },
 

@@ -41,14 +41,18 @@ export function openThread<Types extends ChatTypes>(source: ThreadSource<Types>,
     headers: async () => (await now(options().headers)) ?? {},
     credentials: async () => (await now(options().credentials)) ?? "same-origin",
   });
-  return { ...client, subscribe: holdOpen(client, source.url) };
+  return holdOpen(client, source.url);
 }
 
 /**
  * `subscribe` of a client that tells what there is at once, and has an effect (connects it, closes it) at the end of the task: so
  * a page renders first what its server did, and a subscriber may go and come back on one connection (StrictMode, hot reload).
+ * @param left hears of each subscriber that goes
  */
-export function subscribeLater<Types extends ChatTypes>({ getSnapshot, subscribe }: ChatClient<Types>): ChatClient<Types>["subscribe"] {
+export function subscribeLater<Types extends ChatTypes>(
+  { getSnapshot, subscribe }: ChatClient<Types>,
+  left = () => {},
+): ChatClient<Types>["subscribe"] {
   return (listener) => {
     let isOver = false;
     let end: (() => void) | undefined;
@@ -57,16 +61,22 @@ export function subscribeLater<Types extends ChatTypes>({ getSnapshot, subscribe
     });
     safely(() => listener(getSnapshot()));
     return () => {
+      if (isOver) return;
       isOver = true;
       end?.();
+      left();
     };
   };
 }
 
-/** `subscribe` of a client that closes when nobody is subscribed any more, but not on a message of ours that is on its way. */
-function holdOpen<Types extends ChatTypes>(client: ChatClient<Types>, url: string): ChatClient<Types>["subscribe"] {
-  const subscribe = subscribeLater(client);
-  const holders = new Set<object>();
+/**
+ * `client`, which closes when nobody is subscribed any more, but not on a message of ours that is on its way. A command opens it
+ * also when nobody is subscribed: then it closes when that is answered.
+ */
+function holdOpen<Types extends ChatTypes>(client: ChatClient<Types>, url: string): ChatClient<Types> {
+  let subscribers = 0;
+  /** They, and commands that were given without any. */
+  let holders = 0;
 
   const isSending = () => {
     const { messages, queue } = client.getSnapshot();
@@ -74,22 +84,45 @@ function holdOpen<Types extends ChatTypes>(client: ChatClient<Types>, url: strin
   };
 
   const leave = () => {
-    if (holders.size) return;
+    if (holders) return;
     if (!isSending()) return client.close();
     const end = client.subscribe(() => {
-      if (!holders.size && isSending()) return;
+      if (!holders && isSending()) return;
       end();
       leave();
     });
   };
 
-  return (listener) => {
-    new URL(url, page.location?.href); // Throws where a relative address means nothing.
-    const end = subscribe(listener);
-    holders.add(end);
-    return () => {
-      end();
-      if (holders.delete(end)) queueMicrotask(leave);
-    };
+  const release = () => {
+    holders--;
+    queueMicrotask(leave);
+  };
+
+  const subscribe = subscribeLater(client, () => {
+    subscribers--;
+    release();
+  });
+
+  const members = Object.entries(client).map(([name, member]) => [
+    name,
+    (...args: unknown[]) => {
+      const answer = (member as (...args: unknown[]) => unknown)(...args);
+      // With subscribers it is left alone: a refusal that nobody handles is to be reported.
+      if (!subscribers && answer instanceof Promise) {
+        holders++;
+        answer.then(release, release);
+      }
+      return answer;
+    },
+  ]);
+
+  return {
+    ...(Object.fromEntries(members) as typeof client),
+    subscribe: (listener) => {
+      new URL(url, page.location?.href); // Throws where a relative address means nothing.
+      subscribers++;
+      holders++;
+      return subscribe(listener);
+    },
   };
 }

@@ -71,7 +71,7 @@ export function useThread<Types extends ChatTypes = ChatTypes>(source: MaybeRefO
   const { getSnapshot: _get, subscribe: _subscribe, ...commands } = client.value;
   const names = Object.keys(commands) as (keyof typeof commands)[];
   return {
-    ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]): unknown => Reflect.apply(now()[name], undefined, args)])),
+    ...Object.fromEntries(names.map((name) => [name, (...args: unknown[]) => (now()[name] as (...args: unknown[]) => unknown)(...args)])),
     ...Object.fromEntries(fields.map((field) => [field, computed(() => snapshot.value[field])])),
     snapshot,
     client,

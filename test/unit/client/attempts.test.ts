@@ -166,6 +166,7 @@ describe("a herd of 1,000 clients that were closed at once", { timeout: 30_000 }
 describe("fifty switches of threads in mid-stream", () => {
   it("leave no listener, no timer and no socket, and what the old ones still get changes nothing", async () => {
     const listeners = new Set<object>();
+    vi.stubGlobal("document", { hidden: false });
     vi.stubGlobal("addEventListener", (type: string, run: () => void, { signal }: { signal: AbortSignal }) => {
       const listener = { type, run };
       listeners.add(listener);
@@ -230,5 +231,24 @@ describe("fifty switches of threads in mid-stream", () => {
     }
     expect(world.server.sockets.filter(({ readyState }) => readyState < 2)).toHaveLength(1);
     expect([world.server.tickets.length, world.clock.pending]).toEqual([51, [SILENCE_MS]]);
+  });
+});
+
+describe("what tells a client that its page is back", () => {
+  it.each([
+    ["a page", { hidden: false }, 3],
+    ["no page: a Worker, a service worker or React Native", undefined, 0],
+  ])("is listened to in %s", async (_where, document, count) => {
+    const listen = vi.fn<(type: string) => void>();
+    vi.stubGlobal("document", document);
+    vi.stubGlobal("addEventListener", listen);
+    const { client } = await createWorld();
+    expect(client.getSnapshot().connection.kind).toBe("live");
+    expect(listen).toHaveBeenCalledTimes(count);
+  });
+
+  it("may be missing", async () => {
+    vi.stubGlobal("document", { hidden: false });
+    expect((await createWorld()).snapshot.connection.kind).toBe("live");
   });
 });

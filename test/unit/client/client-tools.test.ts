@@ -234,7 +234,7 @@ describe("client tools", () => {
     const { runs, tool } = slowTool();
     const world = await page(tool);
     await call(world);
-    refuseWith(world, "rate_limited");
+    refuseWith(world, "queue_full");
     world.server.held = [];
     const edit = failure(world.client.edit({ messageId: world.snapshot.messages[0]!.id, text: "Now?" }));
     await quiet();

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { createChatClient } from "../../../src/client/chat-client.ts";
 import { storedOutbox } from "../../../src/client/outbox-storage.ts";
 import { isChatError } from "../../../src/errors.ts";
-import { countsOf, createWorld, texts } from "./client-world.ts";
+import { countsOf, createWorld, failure, texts } from "./client-world.ts";
 import { quiet } from "./fake-server.ts";
 
 const refusal = (status: number, code: string, retryable: boolean) => () =>
@@ -16,6 +16,13 @@ describe("a client that creates its thread", () => {
     await quiet();
     expect(world.server.requests).toEqual([]);
     expect(world.snapshot).toMatchObject({ connection: { kind: "idle" }, status: "ready", messages: [] });
+  });
+
+  it("takes back what is set before there is a thread", async () => {
+    const world = await createWorld({ create: true });
+    const refused = [world.client.setTitle("Early"), world.client.setState({ mode: "build" })].map(failure);
+    expect(await Promise.all(refused)).toMatchObject([{ code: "not_found" }, { code: "not_found" }]);
+    expect([world.snapshot.thread.title, world.snapshot.state]).toEqual([null, undefined]);
   });
 
   it("sends the first message with the ticket request, without an epoch, and never on the socket", async () => {

@@ -17,6 +17,10 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+const never = (): never => {
+  throw new Error("Only requests are written here");
+};
+
 const open = () => openThread(options, () => options);
 
 it("gives a client of the app's own as it is", () => {
@@ -112,6 +116,61 @@ it("closes when what it waits for is refused", async () => {
   await refused;
   await quiet();
   expect(threads.open).toEqual([]);
+});
+
+it("closes again after commands to which nobody is subscribed, when all of them are answered", async () => {
+  const client = open();
+  const server = threads.of("a");
+  client.subscribe(() => {})();
+  await quiet();
+  expect(await client.send("late")).toMatchObject({ position: 0 });
+  await quiet();
+  expect([threads.open, threads.clock.pending]).toEqual([[], []]);
+  server.refuse = (frame) =>
+    "id" in frame && frame.type === "stop"
+      ? [{ type: "error", ref: frame.id, code: "forbidden", message: "No.", retryable: false }]
+      : undefined;
+  const refused = expect(client.stop("any")).rejects.toMatchObject({ code: "forbidden" });
+  server.held = [];
+  const titled = client.setTitle("Late");
+  await quiet();
+  server.held.shift()!();
+  await refused;
+  await quiet();
+  expect(threads.open).toEqual(["a"]);
+  server.release();
+  await titled;
+  await quiet();
+  expect([threads.open, threads.clock.pending]).toEqual([[], []]);
+});
+
+it("stays open after such a command for a subscriber that has come", async () => {
+  const client = open();
+  const sending = client.send("early");
+  client.subscribe(() => {});
+  await sending;
+  await quiet();
+  expect(threads.open).toEqual(["a"]);
+});
+
+it("leaves a refusal that nobody handles to the platform, while somebody is subscribed", async () => {
+  const unhandled: unknown[] = [];
+  const hear = (reason: unknown) => unhandled.push(reason);
+  process.on("unhandledRejection", hear);
+  try {
+    const client = open();
+    client.subscribe(() => {});
+    await quiet();
+    threads.of("a").refuse = (frame) => [
+      "id" in frame ? { type: "error", ref: frame.id, code: "forbidden", message: "No.", retryable: false } : never(),
+    ];
+    void client.setTitle("x");
+    await quiet();
+    await quiet();
+    expect(unhandled).toMatchObject([{ code: "forbidden" }]);
+  } finally {
+    process.off("unhandledRejection", hear);
+  }
 });
 
 it("reports a subscriber that throws, at once and later", async () => {

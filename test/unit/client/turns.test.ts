@@ -27,7 +27,7 @@ async function stopped(): Promise<World> {
   return world;
 }
 
-const refuse = (world: World) => refuseWith(world, "rate_limited");
+const refuse = (world: World) => refuseWith(world, "queue_full");
 
 describe("edit", () => {
   it("shows the new message in the place of the old one at once, then its reply, and settles with that", async () => {
@@ -60,7 +60,7 @@ describe("edit", () => {
     refuse(world);
     const [, , asked] = world.snapshot.messages;
     const sending = world.client.edit({ messageId: asked!.id, text: "Better" });
-    expect(isChatError(await failure(sending), "rate_limited")).toBe(true);
+    expect(isChatError(await failure(sending), "queue_full")).toBe(true);
     expect(texts(world.snapshot).messages).toEqual(["Question 1", "Answer 1", "Question 2", "Answer 2", "Better"]);
     delete world.server.refuse;
     await world.client.retry(world.snapshot.messages[4]!.id);
@@ -178,8 +178,8 @@ describe("regenerate", () => {
     refuse(world);
     const before = world.snapshot;
     const sending = world.client.regenerate();
-    expect(isChatError(await failure(sending), "rate_limited")).toBe(true);
-    expect(isChatError(await failure(sending.settled), "rate_limited")).toBe(true);
+    expect(isChatError(await failure(sending), "queue_full")).toBe(true);
+    expect(isChatError(await failure(sending.settled), "queue_full")).toBe(true);
     expect(world.snapshot.messages).toEqual(before.messages);
     expect(world.snapshot.status).toBe("ready");
   });
