@@ -106,7 +106,7 @@ export class Answers {
     log: TurnLog,
     connectionId: string | undefined,
   ): void {
-    const { turns, hooks, holderOf } = this.#ports;
+    const { turns, hooks } = this.#ports;
     const { callId: toolCallId, errorText } = command;
     const call = findCall(ownParts(turn, log), toolCallId);
     if (!call) throw noSuchCall();
@@ -114,7 +114,7 @@ export class Answers {
     if (!isAwaitingClient(call, hooks.isClientTool)) throw alreadyResolved(call);
     // The tool may outlive the connection that claimed it, of which nobody has told us yet: who it was may answer over another one.
     const claim = this.#claimOf(turn, toolCallId, connectionId);
-    if (claim !== undefined && holderOf(claim) !== principal.id) throw alreadyClaimed();
+    if (claim !== undefined && this.#ports.holderOf(claim) !== principal.id) throw alreadyClaimed();
     const kind = call.type === "dynamic-tool" ? { dynamic: true } : {};
     const chunk: Chunk =
       errorText !== undefined

@@ -81,11 +81,11 @@ export class ToolLedger {
    */
   settle({ n }: ToolCallEntry, outcome: ToolOutcome): void {
     if (!this.#open.delete(n)) return;
-    const { db, table, onLost } = this.#ports;
+    const { db, table } = this.#ports;
     try {
       db.transaction(() => table.settle({ n, turnId: this.#turnId }, outcome));
     } catch (error) {
-      onLost(error);
+      this.#ports.onLost(error);
       throw error;
     }
   }

@@ -78,7 +78,7 @@ export class TurnLog {
     const chunk = JSON.parse(json) as Chunk;
     const last = this.#pending.at(-1);
     const merged = last && mergeChunks(last, chunk);
-    const bytes = merged ? addedBytes(last!, merged, chunk) : utf8Length(json);
+    const bytes = merged ? addedBytes(last, merged, chunk) : utf8Length(json);
     if (isPreliminary(chunk) && this.room - bytes < LIMITS.maxMessageBytes / 2) return;
     if (bytes > this.room) throw new ChatError("too_large", `A reply may have at most ${LIMITS.maxMessageBytes} bytes.`);
     if (merged) this.#pending[this.#pending.length - 1] = merged;

@@ -18,7 +18,7 @@ export class NodeSqliteStorage implements ObjectStorage {
   #depth = 0;
 
   constructor(path = ":memory:") {
-    this.#db = new DatabaseSync(path, { limits: { length: MAX_ROW_BYTES } } as object);
+    this.#db = new DatabaseSync(path, { limits: { length: MAX_ROW_BYTES } });
     this.#totalChanges = this.#db.prepare("SELECT total_changes() AS n");
   }
 

@@ -142,7 +142,7 @@ function openDatabase(): DatabaseSync {
   const sqlite = process.getBuiltinModule("node:sqlite");
   if (!sqlite) throw new Error("A simulated world keeps its objects in node:sqlite, which this Node does not have: take 22.13 or later.");
   // An older Node does not know the limit, and takes a row of any size.
-  return new sqlite.DatabaseSync(":memory:", { limits: { length: MAX_ROW_BYTES } } as object);
+  return new sqlite.DatabaseSync(":memory:", { limits: { length: MAX_ROW_BYTES } });
 }
 
 /** A result, read once like the platform's. What was read is not counted, nor the rows of indexes. */

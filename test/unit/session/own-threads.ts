@@ -10,7 +10,7 @@ export function ownThreads() {
     for (const thread of open.splice(0)) await thread.close();
   });
   return <Class extends ChatClass>(Class: Class, options: TestThreadOptions = {}) => {
-    const thread = createTestThread(Class, { onError: () => {}, ...options } as Parameters<typeof createTestThread<Class>>[1]);
+    const thread = createTestThread(Class, { onError: () => {}, ...options });
     open.push(thread);
     return thread;
   };
