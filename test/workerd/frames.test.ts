@@ -61,7 +61,7 @@ const MALFORMED: Record<string, Refused> = {
     frame: (epoch) => sendOfBytes(epoch, LIMITS.maxFrameBytes + 1, "字"),
   },
   "8 MiB": { code: "too_large", hasRef: false, frame: () => "x".repeat(8_388_608) },
-  "33 levels": { code: "bad_frame", hasRef: false, frame: (epoch) => sendOfDepth(epoch, 33) },
+  "33 levels": { code: "bad_frame", frame: (epoch) => sendOfDepth(epoch, 33) },
   "a million brackets": { code: "bad_frame", hasRef: false, frame: () => "[".repeat(1_000_000) },
   "a million brackets and braces inside a frame": {
     code: "bad_frame",
