@@ -18,7 +18,8 @@ export function mergeChunks(previous: Chunk, next: Chunk): Chunk | null {
     return { ...rest, ...next };
   }
   if (isData(previous) && isData(next)) {
-    return previous.type === next.type && previous.id != null && previous.id === next.id ? { ...previous, data: next.data } : null;
+    const isSame = previous.type === next.type && previous.id != null && previous.id === next.id;
+    return isSame && !previous.transient && !next.transient ? { ...previous, data: next.data } : null;
   }
   if (previous.type !== "text-delta" && previous.type !== "reasoning-delta") return null;
   if (next.type !== previous.type || next.id !== previous.id) return null;

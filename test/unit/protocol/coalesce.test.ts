@@ -46,6 +46,16 @@ describe("mergeChunks", () => {
     ["a start and a delta", { type: "text-start", id: "t" }, text("a")],
     ["a delta and an end", text("a"), { type: "text-end", id: "t" }],
     ["two data parts of one type without an id", chunkOf({ type: "data-a", data: 1 }), chunkOf({ type: "data-a", data: 2 })],
+    [
+      "data of one id of which the first is transient",
+      chunkOf({ type: "data-a", id: "1", data: 1, transient: true }),
+      chunkOf({ type: "data-a", id: "1", data: 2 }),
+    ],
+    [
+      "data of one id of which the second is transient",
+      chunkOf({ type: "data-a", id: "1", data: 1 }),
+      chunkOf({ type: "data-a", id: "1", data: 2, transient: true }),
+    ],
     ["data parts of two types", chunkOf({ type: "data-a", id: "1", data: 1 }), chunkOf({ type: "data-b", id: "1", data: 2 })],
     ["outputs of two calls", output(1, { preliminary: true }), { ...output(2), toolCallId: "d" } as Chunk],
     ["two outputs of which the first is whole", output(1), output(2)],
