@@ -8,6 +8,6 @@ export function toChatError({ code, message, retryable, details }: ErrorBody): C
 
 export const CLOSED: ErrorBody = { code: "interrupted", message: "Closed", retryable: true };
 export const NOT_FOUND: ErrorBody = { code: "not_found", message: "Not found", retryable: false };
-export const TOO_LARGE: ErrorBody = { code: "too_large", message: "Too large", retryable: false };
-export const EXPIRED: ErrorBody = { code: "interrupted", message: "Too old", retryable: false };
-export const NOT_OURS: ErrorBody = { code: "forbidden", message: "Not yours", retryable: false };
+export const TOO_LARGE: ErrorBody = { code: "too_large", message: "Too large to send", retryable: false };
+export const EXPIRED: ErrorBody = { code: "interrupted", message: "Too old to send", retryable: false };
+export const NOT_OURS: ErrorBody = { code: "forbidden", message: "Not yours to send", retryable: false };

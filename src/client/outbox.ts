@@ -66,8 +66,8 @@ export interface Outbox {
   /** Takes the answer to a request: the ack of a command, or what a read asked for. */
   accept: (answer: { ref: string; rev?: number; result?: CommandResult; part?: Part }) => void;
   /**
-   * Breaks the promises of one request, or of all: there is no connection and will be none. One that only came too fast is written
-   * again by the next `flush`.
+   * Breaks the promises of one request, or of all: there is no connection and will be none. One that only came too fast, and asks for no turn, is
+   * written again by the next `flush`.
    */
   refuse: (error: ErrorBody, ref?: string) => void;
   /**
@@ -171,8 +171,10 @@ export function createOutbox(newId: () => string): Outbox {
 
     refuse: (error, ref) => {
       for (const entry of entries) {
-        if (ref && entry.request.id !== ref) continue;
-        if (error.code === "rate_limited") entry.writtenTo = undefined;
+        const { request } = entry;
+        if (ref && request.id !== ref) continue;
+        // Messages keep their order: one that came behind it may have been taken.
+        if (error.code === "rate_limited" && !("messageId" in request)) entry.writtenTo = undefined;
         else fail(entry, error);
       }
     },

@@ -213,8 +213,9 @@ function checkSent(thread: SimulatedThread, actors: Actors, say: Say): void {
       );
       if (!isStored) say("reply", `${page.name} was given ${JSON.stringify(reply)} for "${text}"`);
     }
-    // Nor is there an order where the storage refused a message, and the page did not hear of it and sent it again.
-    if (actors.hasEchoed || thread.faults.failures > 0) continue;
+    // Nor is there an order where a message was refused, by the storage or for a turn that ran, and the page did not hear of it and
+    // sent it again.
+    if (actors.hasEchoed || thread.faults.failures > 0 || thread.schedule.busy === "reject") continue;
     const mine = page.sent
       .filter(({ text, isRetried }) => !isRetried && acceptedTexts.includes(text))
       .map(({ text }) => acceptedTexts.indexOf(text));

@@ -22,20 +22,29 @@ describe("a request that came too fast", () => {
     const world = await createWorld();
     limit(world, 1);
     world.server.held = [];
-    const sending = ["a", "b", "c"].map((text) => world.client.send(text));
+    const stopping = ["a", "b", "c"].map((turnId) => world.client.stop(turnId));
     world.server.release();
     await quiet();
-    expect(world.snapshot.messages.map(({ delivery }) => delivery)).toEqual([undefined]);
-    expect(world.snapshot.queue.map(({ delivery }) => delivery)).toEqual(["sending", "sending"]);
-    sending.push(world.client.send("d"));
+    stopping.push(world.client.stop("d"));
     await world.clock.advance(999);
     const { sent } = world.server.socket;
     expect(sent).toHaveLength(3);
     limit(world, 3);
     await world.clock.advance(1);
     expect(sent.slice(3, 5)).toEqual(sent.slice(1, 3));
-    await expect(Promise.all(sending)).resolves.toMatchObject([{ position: 0 }, { position: 1 }, { position: 2 }, { position: 3 }]);
+    await Promise.all(stopping);
     expect([sent.length, world.clock.pending.filter((ms) => ms <= 1_000)]).toEqual([6, []]);
+  });
+
+  it("fails when it asks for a turn: one that came behind it may have been taken, and messages keep their order", async () => {
+    const world = await createWorld();
+    limit(world, 1);
+    world.server.held = [];
+    const sending = ["a", "b"].map((text) => world.client.send(text));
+    world.server.release();
+    await sending[0];
+    expect(await failure(sending[1]!)).toMatchObject({ code: "rate_limited", retryable: true });
+    expect(world.snapshot.messages.at(-1)).toMatchObject({ delivery: "failed", error: { code: "rate_limited" } });
   });
 
   it("is written once a second for as long as it is refused", async () => {
